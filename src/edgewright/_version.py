@@ -1,0 +1,3 @@
+"""The version, in a file that the build backend can read without importing the package."""
+
+__version__ = "0.1.0"

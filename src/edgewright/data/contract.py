@@ -1,0 +1,198 @@
+"""The preprocessing contract: how an image becomes the network's input, as data.
+
+One implementation (`preprocess`) serves calibration, verification, evaluation and running, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edgewright.errors import DataError
+
+Resize = Literal["stretch", "letterbox", "letterbox-topleft"]
+_INTERPOLATION = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+}
+
+
+class Contract(BaseModel):
+    """How an image becomes the network's input tensor.
+
+    The value at a pixel is `(raw - mean) / std`, with raw in 0..255 and mean and std per channel in the order of
+    `colour`. A model that wants `/255` has mean 0 and std 255.
+
+    Attributes:
+        input: name of the model input.
+        width, height: size of the network input, pixels.
+        colour: channel order of the tensor.
+        resize: stretch; letterbox (keep the ratio, pad equally on both sides); letterbox-topleft (pad right and bottom).
+        interpolation: how pixels are resampled.
+        pad_value: raw value of padding.
+        mean, std: raw units, one entry a channel.
+        layout: order of axes.
+        dtype: element type of the tensor.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: str
+    width: int = Field(ge=1, le=16384)
+    height: int = Field(ge=1, le=16384)
+    colour: Literal["RGB", "BGR", "GRAY"] = "RGB"
+    resize: Resize = "letterbox"
+    interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
+    pad_value: int = Field(default=114, ge=0, le=255)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (255.0, 255.0, 255.0)
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+
+    @model_validator(mode="after")
+    def _check(self) -> Contract:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(
+                f"mean and std must have {self.channels} entries for {self.colour}, "
+                f"but got {len(self.mean)} and {len(self.std)}"
+            )
+        if not all(np.isfinite(self.mean)) or not all(np.isfinite(self.std)) or 0.0 in self.std:
+            raise ValueError("mean and std must be finite, and std must not be zero")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the tensor."""
+        return 1 if self.colour == "GRAY" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the tensor for one image."""
+        if self.layout == "NCHW":
+            return (1, self.channels, self.height, self.width)
+        return (1, self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the image lies in the network input: network = image * scale + pad.
+
+    Attributes:
+        scale_x, scale_y: network pixels per image pixel.
+        pad_x, pad_y: offset of the image's corner, network pixels.
+        width, height: size of the image, pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    pad_x: float
+    pad_y: float
+    width: int
+    height: int
+
+    def boxes_to_image(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes (n, 4) from network pixels to image pixels, clipped to the image."""
+        pad = np.array([self.pad_x, self.pad_y] * 2, np.float32)
+        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
+        limit = np.array([self.width, self.height] * 2, np.float32)
+        return np.clip((xyxy - pad) / scale, 0, limit).astype(np.float32)
+
+    def points_to_image(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (n, 2) from network pixels to image pixels."""
+        pad, scale = np.array([self.pad_x, self.pad_y]), np.array([self.scale_x, self.scale_y])
+        return ((xy - pad) / scale).astype(np.float32)
+
+
+def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[Any], Placement]:
+    """The network's input for one image.
+
+    Args:
+        image: (height, width, 3) BGR or (height, width) gray, uint8.
+        contract: what the network wants.
+
+    Returns:
+        The tensor, shape `contract.shape`, and where the image lies in it.
+
+    Raises:
+        DataError: the array is not an 8-bit image.
+    """
+    _check_image(image)
+    placed, placement = place(to_colour(image, contract.colour), contract)
+    return normalise(placed, contract), placement
+
+
+def to_colour(image: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
+    """BGR or gray image to the channel order of the contract; gray results have shape (h, w)."""
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if colour == "GRAY":
+        return image if image.ndim == 2 else _u8(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    if image.ndim == 2:
+        return _u8(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    return image if colour == "BGR" else _u8(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def place(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[np.uint8], Placement]:
+    """Resize and pad to the network's size."""
+    height, width = image.shape[:2]
+    mode = _INTERPOLATION[contract.interpolation]
+    if contract.resize == "stretch":
+        resized = _u8(cv2.resize(image, (contract.width, contract.height), interpolation=mode))
+        return resized, Placement(contract.width / width, contract.height / height, 0.0, 0.0, width, height)
+    ratio = min(contract.width / width, contract.height / height)
+    new_w, new_h = max(1, round(width * ratio)), max(1, round(height * ratio))
+    if (new_w, new_h) != (width, height):
+        image = _u8(cv2.resize(image, (new_w, new_h), interpolation=mode))
+    spare_x, spare_y = contract.width - new_w, contract.height - new_h
+    left = top = 0
+    if contract.resize == "letterbox":
+        # an odd spare pixel goes right and bottom, as the YOLO family's own letterbox places it
+        left, top = spare_x // 2, spare_y // 2
+    padded = cv2.copyMakeBorder(
+        image, top, spare_y - top, left, spare_x - left, cv2.BORDER_CONSTANT, value=(contract.pad_value,) * 3
+    )
+    return _u8(padded), Placement(ratio, ratio, float(left), float(top), width, height)
+
+
+def normalise(image: NDArray[np.uint8], contract: Contract) -> NDArray[Any]:
+    """Pixels in the network's size and colour order to its tensor."""
+    planes = [image] if image.ndim == 2 else cv2.split(image)
+    if contract.dtype == "uint8":
+        stacked = np.stack([np.asarray(plane) for plane in planes])
+    else:
+        tables = value_tables(contract.mean, contract.std)
+        stacked = np.stack([cv2.LUT(plane, table) for plane, table in zip(planes, tables, strict=True)])
+        if contract.dtype == "float16":
+            stacked = stacked.astype(np.float16)
+    if contract.layout == "NHWC":
+        stacked = np.ascontiguousarray(stacked.transpose(1, 2, 0))
+    return stacked[None]
+
+
+@functools.lru_cache(maxsize=16)
+def value_tables(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[NDArray[np.float32], ...]:
+    """Normalised value of each raw byte, one table of 256 a channel: exact rounding, no arithmetic per pixel."""
+    raw = np.arange(256, dtype=np.float64)
+    return tuple(((raw - m) / s).astype(np.float32) for m, s in zip(mean, std, strict=True))
+
+
+def _check_image(image: NDArray[np.uint8]) -> None:
+    wrong_shape = image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3))
+    if wrong_shape or image.dtype != np.uint8 or 0 in image.shape:
+        raise DataError(
+            "an image must be a uint8 array of shape (height, width), (height, width, 1) or (height, width, 3), "
+            f"but got {image.dtype} {image.shape}",
+            todo="pass BGR pixels as OpenCV reads them",
+        )
+
+
+def _u8(image: Any) -> NDArray[np.uint8]:
+    return np.asarray(image, np.uint8)

@@ -1,0 +1,79 @@
+"""The precision plan: the grid of each tensor and the precision of each op, in no vendor's words.
+
+A plan is made by calibration, changed by remedies, and written by each target in its own format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from edgewright.files import digest_of
+from edgewright.tensors import Grid
+
+Precision = Literal["int8", "int16", "float"]
+
+
+@dataclass(frozen=True)
+class PrecisionPlan:
+    """Grids and precisions for one prepared model.
+
+    Attributes:
+        model_digest: SHA-256 of the prepared model that the names below belong to.
+        activations: grid of each quantised activation, by tensor name.
+        weights: grid of each quantised initialiser, by tensor name.
+        ops: precision of each op, by node name. An op that is missing here runs in float.
+        reasons: why an op is not in the default precision, by node name.
+        origin: how the plan came about (observer, images, remedies), for people and provenance.
+    """
+
+    model_digest: str
+    activations: Mapping[str, Grid]
+    weights: Mapping[str, Grid]
+    ops: Mapping[str, Precision]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_float(self, nodes: Mapping[str, str]) -> PrecisionPlan:
+        """The plan with `nodes` (name to reason) in float; which grids fall away is the target's to derive."""
+        ops = {name: ("float" if name in nodes else precision) for name, precision in self.ops.items()}
+        return replace(self, ops=ops, reasons={**self.reasons, **nodes})
+
+    def count(self) -> dict[str, int]:
+        """Number of ops at each precision."""
+        counts: dict[str, int] = {}
+        for precision in self.ops.values():
+            counts[precision] = counts.get(precision, 0) + 1
+        return counts
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything but `origin`."""
+        data = self.to_json()
+        del data["origin"]
+        return digest_of(data)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON data."""
+        return {
+            "schema": 1,
+            "model_digest": self.model_digest,
+            "activations": {name: grid.to_json() for name, grid in self.activations.items()},
+            "weights": {name: grid.to_json() for name, grid in self.weights.items()},
+            "ops": dict(self.ops),
+            "reasons": dict(self.reasons),
+            "origin": dict(self.origin),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PrecisionPlan:
+        """Inverse of `to_json`."""
+        return cls(
+            model_digest=data["model_digest"],
+            activations={name: Grid.from_json(grid) for name, grid in data["activations"].items()},
+            weights={name: Grid.from_json(grid) for name, grid in data["weights"].items()},
+            ops=data["ops"],
+            reasons=data["reasons"],
+            origin=data["origin"],
+        )

@@ -1,0 +1,129 @@
+"""The contract that each vendor's folder fulfils. Algorithms know nothing else of a vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from edgewright.findings import Finding
+from edgewright.graph.model import Model
+from edgewright.quant.plan import PrecisionPlan
+from edgewright.targets.artifact import Artifact
+
+Feeds = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class FusionProfile:
+    """Which tensors have a grid on a target, and which ops must share one.
+
+    Attributes:
+        quantised_ops: op types that the target computes on codes.
+        same_grid_ops: op types whose output keeps the grid of the first input (moves of data).
+        fused_activations: op types that a preceding Conv absorbs, so that nothing in between has a grid.
+        fuse_silu: whether Conv, Sigmoid and Mul count as one op with one grid at its end.
+        weight_ops: op types with quantised weights.
+        per_channel_weights: whether weights may have a grid per output channel.
+        activation_dtypes, weight_dtypes: code types at each width of an op, by precision ("int8", "int16").
+    """
+
+    quantised_ops: frozenset[str]
+    same_grid_ops: frozenset[str]
+    fused_activations: frozenset[str]
+    weight_ops: frozenset[str]
+    fuse_silu: bool = False
+    per_channel_weights: bool = True
+    activation_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "uint8", "int16": "uint16"})
+    weight_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "int8", "int16": "int8"})
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a target can do, known before anything is built.
+
+    Attributes:
+        target: `vendor/chip`.
+        title: the name that people use.
+        precisions: "float", "int8", "int16", as the chip has them.
+        fusion: which tensors have a grid.
+        min_opset, max_opset: opsets that the toolchain reads.
+        latency: where latency figures come from ("measured", "simulated", "estimated", "none").
+        runs_here: whether artifacts run on this host at all.
+        reason: why not, when `runs_here` is false.
+    """
+
+    target: str
+    title: str
+    precisions: tuple[str, ...]
+    fusion: FusionProfile
+    min_opset: int
+    max_opset: int
+    latency: str
+    runs_here: bool = True
+    reason: str = ""
+
+
+class Session(Protocol):
+    """A loaded artifact. Inputs and outputs are by name, at the artifact's own boundary types."""
+
+    ran_on: str
+
+    def __call__(self, feeds: Feeds) -> Outputs:
+        """Run one sample."""
+
+    def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Run samples in order; a target that pays for each process start runs them in one."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Backend(Protocol):
+    """One target, reached through one toolchain."""
+
+    def capabilities(self) -> Capabilities:
+        """What the target can do; costs no more than reading a file."""
+
+    def toolchain(self) -> Mapping[str, str]:
+        """Names and versions of what builds and runs here: part of every cache key and of provenance."""
+
+    def host(self) -> Mapping[str, str]:
+        """What about this host decides whether an artifact runs and how fast: architecture, CPU features."""
+
+    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path) -> Artifact:
+        """Build `model` into `folder`, in float when `plan` is None, and read back what was really built.
+
+        Raises:
+            UserError: the target cannot do what the plan asks for.
+            ToolchainError: the toolchain failed.
+        """
+
+    def open(self, artifact: Artifact) -> Session:
+        """Load an artifact on this host.
+
+        Raises:
+            TargetMismatch: it does not belong here.
+            ToolchainError: the runtime failed.
+        """
+
+    def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Values of inner tensors of the prepared model, as the artifact computes them (real values)."""
+
+    def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path) -> Path:
+        """The plan in the vendor's own format."""
+
+    def read_plan(self, path: Path) -> PrecisionPlan:
+        """What a written plan says, read back from the vendor's format: names and grids that really took hold."""
+
+    def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
+        """Findings about what the toolchain really did with the plan."""

@@ -1,0 +1,222 @@
+"""Results of verification, as values that can be stored, shown and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from edgewright.findings import Finding
+
+VerdictWord = Literal["reference", "passed", "failed"]
+
+
+@dataclass(frozen=True)
+class PartError:
+    """Error of one part against the reference, over all images.
+
+    Attributes:
+        part: name of the part.
+        cosine: cosine similarity of all values, -1..1; 1 when both are zero everywhere.
+        relative_l2: |x - ref| / |ref|; 0 is equal. Infinite values are stored as None.
+        sqnr_db: 10 log10(sum ref^2 / sum (x - ref)^2), decibels; None when there is no error.
+        max_error: largest |x - ref|.
+        channels: relative L2 of each channel, in order; empty when the part has no channels.
+    """
+
+    part: str
+    cosine: float
+    relative_l2: float | None
+    sqnr_db: float | None
+    max_error: float | None
+    channels: tuple[float | None, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON data."""
+        return {**self.__dict__, "channels": list(self.channels)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PartError:
+        """Inverse of `to_json`."""
+        return cls(**{**data, "channels": tuple(data["channels"])})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A task metric with what it rests on.
+
+    Attributes:
+        name: "AP", "agreement AP", "matching accuracy", "relative L2".
+        value: in points 0..100 for AP; relative L2 as it is.
+        images: number of images it rests on.
+        higher_is_better: direction.
+        details: further figures ("AP50": 52.3, "AP by class": {...}), JSON types only.
+    """
+
+    name: str
+    value: float
+    images: int
+    higher_is_better: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The metric as JSON data."""
+        return {**self.__dict__, "details": dict(self.details)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Metric:
+        """Inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one run with batch 1.
+
+    Attributes:
+        median_ms, p90_ms: milliseconds.
+        source: "measured", "simulated" or "estimated".
+        runs: number of runs behind the figures.
+        note: what a reader must know ("interleaved with float", "static cycle model").
+    """
+
+    median_ms: float
+    p90_ms: float
+    source: str
+    runs: int
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON data."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Latency:
+        """Inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of building the model, verified: a row of the table.
+
+    Attributes:
+        name: "float", "int8", "int8, decode tail in float".
+        ran_on: where the figures come from ("onnxruntime 1.31.1 cpu").
+        precision: "float" or "int8".
+        metric: task metric; None when there is none.
+        drop: reference minus value, in points; None for the reference.
+        parts: error by part against the source model.
+        latency: None when nothing could be measured.
+        verdict: "reference", "passed" or "failed".
+        reasons: why it failed, one line each.
+        ops: number of ops at each precision, as read back.
+        artifact_digest: SHA-256 of what was built.
+    """
+
+    name: str
+    ran_on: str
+    precision: str
+    metric: Metric | None
+    drop: float | None
+    parts: tuple[PartError, ...]
+    latency: Latency | None
+    verdict: VerdictWord
+    reasons: tuple[str, ...] = ()
+    ops: Mapping[str, int] = field(default_factory=dict)
+    artifact_digest: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON data."""
+        return {
+            "name": self.name,
+            "ran_on": self.ran_on,
+            "precision": self.precision,
+            "metric": self.metric.to_json() if self.metric else None,
+            "drop": self.drop,
+            "parts": [part.to_json() for part in self.parts],
+            "latency": self.latency.to_json() if self.latency else None,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "ops": dict(self.ops),
+            "artifact_digest": self.artifact_digest,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Variant:
+        """Inverse of `to_json`."""
+        return cls(
+            **{
+                **data,
+                "metric": Metric.from_json(data["metric"]) if data["metric"] else None,
+                "parts": tuple(PartError.from_json(part) for part in data["parts"]),
+                "latency": Latency.from_json(data["latency"]) if data["latency"] else None,
+                "reasons": tuple(data["reasons"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What a step of the way cost: seconds of wall time and of CPU; `reused` when its result came from the run directory."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to: does the chip compute what was trained?
+
+    Attributes:
+        word: "passed" or "failed".
+        target: `vendor/chip`.
+        variant: name of the variant that ships; empty when none passed.
+        summary: one sentence.
+    """
+
+    word: Literal["passed", "failed"]
+    target: str
+    variant: str
+    summary: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as JSON data."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """Inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything that a deploy found, ready for the table, the page, the bundle and `--json`.
+
+    Attributes:
+        model: name, digest, opset, inputs and outputs of the source model.
+        head: recognised head (`Head.to_json`).
+        contract: the preprocessing contract.
+        data: what the figures rest on (image counts, labels, calibration set).
+        stages: error by part of each stage against the source model, in order of the way: name to part errors.
+        regions: number of ops by region (stem, backbone, neck, head, tail).
+        profile: cost of each step.
+        settings: the recipe that reproduces the run.
+        provenance: versions of tool, libraries and host; command; time.
+    """
+
+    verdict: Verdict
+    variants: tuple[Variant, ...]
+    findings: tuple[Finding, ...]
+    model: Mapping[str, Any]
+    head: Mapping[str, Any]
+    contract: Mapping[str, Any]
+    data: Mapping[str, Any]
+    stages: Mapping[str, tuple[PartError, ...]]
+    regions: Mapping[str, int]
+    profile: tuple[StageTime, ...]
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
