@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from losses import Truth
-from scenes import HEIGHT, WIDTH, Scene, make_scene
+from demo.losses import Truth
+from demo.scenes import HEIGHT, WIDTH, Scene, make_scene
 
 PAD = 114  # grey of the letterbox
 _MIN_KEPT = 0.35  # part of a box that must stay in the frame for the object to be asked for

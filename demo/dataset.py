@@ -1,6 +1,6 @@
 """Writes the calibration and evaluation images and their labels (COCO JSON) beside this file.
 
-    python dataset.py            # needs NumPy and OpenCV only
+`python -m demo.dataset`, from the root of the repository; needs NumPy and OpenCV only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import cv2
 
-from scenes import HEIGHT, WIDTH, Scene, make_scene
-from shapes import CLASSES
+from demo.scenes import HEIGHT, WIDTH, Scene, make_scene
+from demo.shapes import CLASSES
 
 # Far apart, so that no image of one part is an image of another.
 TRAINING_SEED, CALIBRATION_SEED, EVALUATION_SEED = 1_000_000, 2_000_000, 3_000_000
 IMAGES = 40  # of each part
-_JPEG_QUALITY = 90
+_JPEG_QUALITY = 87
 
 
 def _annotations(scene: Scene, image_id: int, first_id: int) -> list[dict[str, object]]:
@@ -45,7 +45,9 @@ def write_part(folder: Path, labels: Path, first_seed: int, count: int = IMAGES)
         annotations += _annotations(scene, len(images), len(annotations) + 1)
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(CLASSES)]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    labels.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    # One entry a line: a change shows as the lines it changes.
+    parts = (f'"{key}": [\n' + ",\n".join(json.dumps(entry) for entry in content[key]) + "\n]" for key in content)
+    labels.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")
 
 
 def write_dataset(folder: Path) -> None:

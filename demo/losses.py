@@ -10,10 +10,10 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
-from network import REG_MAX, HeadMaps
+from demo.network import REG_MAX, HeadMaps
 
 _TOP_CELLS = 10  # cells at most that answer for one object
 _SCORE_POWER, _OVERLAP_POWER = 0.5, 6.0  # alignment = score ** 0.5 * overlap ** 6
@@ -58,11 +58,10 @@ def complete_overlap(first: Tensor, second: Tensor) -> Tensor:
     return iou - distance - weight * aspect
 
 
-@torch.no_grad()
 def assign(scores: Tensor, boxes: Tensor, centres: Tensor, truth: Truth) -> Targets:
     """Give each object the cells inside it that already score and overlap best.
 
-    scores (B, N, C) 0..1 and boxes (B, N, 4) are predictions; centres (N, 2) are cell centres in pixels.
+    scores (B, N, C) 0..1 and boxes (B, N, 4) are detached predictions; centres (N, 2) are cell centres in pixels.
     """
     low, high = truth.boxes[:, :, None, :2], truth.boxes[:, :, None, 2:]
     inside = torch.minimum(centres - low, high - centres).amin(-1) > 0  # (B, G, N)
@@ -82,7 +81,7 @@ def assign(scores: Tensor, boxes: Tensor, centres: Tensor, truth: Truth) -> Targ
     share = alignment * (iou * mine).amax(-1, keepdim=True) / (alignment.amax(-1, keepdim=True) + 1e-12)
     level = share.amax(1)  # (B, N)
     labels = truth.labels.gather(1, owner)
-    target_scores = F.one_hot(labels, scores.shape[2]) * (level * chosen)[..., None]
+    target_scores = functional.one_hot(labels, scores.shape[2]) * (level * chosen)[..., None]
     target_boxes = truth.boxes.gather(1, owner[..., None].expand(-1, -1, 4))
     return Targets(target_boxes, target_scores, chosen)
 
@@ -93,8 +92,8 @@ def _bins_loss(logits: Tensor, distances: Tensor) -> Tensor:
     left = wanted.floor().long()
     upper = wanted - left
     flat = logits.reshape(-1, REG_MAX)
-    below = F.cross_entropy(flat, left.flatten(), reduction="none").view_as(wanted)
-    above = F.cross_entropy(flat, left.flatten() + 1, reduction="none").view_as(wanted)
+    below = functional.cross_entropy(flat, left.flatten(), reduction="none").view_as(wanted)
+    above = functional.cross_entropy(flat, left.flatten() + 1, reduction="none").view_as(wanted)
     return (below * (1 - upper) + above * upper).mean(-1)
 
 
@@ -109,7 +108,7 @@ def detection_loss(maps: HeadMaps, truth: Truth) -> Tensor:
     boxes = torch.cat((low, high), -1) * strides
     targets = assign(logits.sigmoid().detach(), boxes.detach(), anchors * strides, truth)
     total = targets.scores.sum().clamp(min=1)
-    class_loss = F.binary_cross_entropy_with_logits(logits, targets.scores, reduction="sum") / total
+    class_loss = functional.binary_cross_entropy_with_logits(logits, targets.scores, reduction="sum") / total
     chosen = targets.chosen
     if not bool(chosen.any()):
         return _CLASS_WEIGHT * class_loss

@@ -5,14 +5,19 @@ Output: 1 x (4 + classes) x N float32, N = the cells of the three grids together
 Rows 0..3 are centre x, centre y, width, height in input pixels; the rest are class scores 0..1.
 """
 
+# mypy: disable-error-code="misc"
+# Where torch is not installed its classes are of no known type, which strict mypy forbids to subclass.
+
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from demo.blocks import ConvUnit, Downsample, PoolPyramid, SplitBlock
 
 STRIDES = (8, 16, 32)  # input pixels per cell of each grid
 REG_MAX = 16  # bins of a side's distance distribution, one per cell: a side reaches 15 strides
@@ -27,7 +32,7 @@ class HeadMaps(NamedTuple):
     strides: Tensor  # (1, N), input pixels per cell
 
 
-@lru_cache(maxsize=None)
+@cache
 def grid(sizes: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor]:
     """Cell centres (2, N), in cells, and strides (1, N), in pixels, of grids of (rows, columns).
 
@@ -41,83 +46,9 @@ def grid(sizes: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor]:
     return torch.cat(anchors, 1), torch.cat(strides, 1)
 
 
-class ConvUnit(nn.Module):
-    """Convolution, batch norm, SiLU; `groups` equal to the channels makes it depthwise."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
-        self.act = nn.SiLU()
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(batch, inputs, h, w) to (batch, outputs, h / stride, w / stride)."""
-        result: Tensor = self.act(self.bn(self.conv(images)))
-        return result
-
-
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions, with a shortcut where `shortcut`."""
-
-    def __init__(self, channels: int, shortcut: bool) -> None:
-        super().__init__()
-        self.cv1 = ConvUnit(channels, channels, 3)
-        self.cv2 = ConvUnit(channels, channels, 3)
-        self.shortcut = shortcut
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, channels, h, w) to the same shape."""
-        result: Tensor = self.cv2(self.cv1(maps))
-        return maps + result if self.shortcut else result
-
-
-class SplitBlock(nn.Module):
-    """Half the channels pass through one `Residual`; both halves and its result are joined."""
-
-    def __init__(self, inputs: int, outputs: int, shortcut: bool = True) -> None:
-        super().__init__()
-        half = outputs // 2
-        self.cv1 = ConvUnit(inputs, 2 * half)
-        self.block = Residual(half, shortcut)
-        self.cv2 = ConvUnit(3 * half, outputs)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, inputs, h, w) to (batch, outputs, h, w)."""
-        first, second = self.cv1(maps).chunk(2, 1)
-        result: Tensor = self.cv2(torch.cat((first, second, self.block(second)), 1))
-        return result
-
-
-class Downsample(nn.Module):
-    """Halves the grid cheaply: 1 x 1 to the new width, then a depthwise 3 x 3 of stride 2."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.cv1 = ConvUnit(inputs, outputs)
-        self.cv2 = ConvUnit(outputs, outputs, 3, 2, groups=outputs)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, inputs, h, w) to (batch, outputs, h / 2, w / 2)."""
-        result: Tensor = self.cv2(self.cv1(maps))
-        return result
-
-
-class PoolPyramid(nn.Module):
-    """Joins the map with two max-pooled copies, so that a cell of stride 32 sees large objects whole."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        half = channels // 2
-        self.cv1 = ConvUnit(channels, half)
-        self.pool = nn.MaxPool2d(5, 1, 2)
-        self.cv2 = ConvUnit(3 * half, channels)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, channels, h, w) to the same shape."""
-        first = self.cv1(maps)
-        second = self.pool(first)
-        result: Tensor = self.cv2(torch.cat((first, second, self.pool(second)), 1))
-        return result
+def _flat(maps: Tensor) -> Tensor:
+    """(batch, channels, h, w) to (batch, channels, h * w), with plain numbers that an export keeps fixed."""
+    return maps.reshape(int(maps.shape[0]), int(maps.shape[1]), int(maps.shape[2]) * int(maps.shape[3]))
 
 
 class DistanceMean(nn.Module):
@@ -136,6 +67,14 @@ class DistanceMean(nn.Module):
         return result.view(batch, 4, cells)
 
 
+def _branch(units: list[ConvUnit], outputs: int, bias: float) -> nn.Sequential:
+    """`units`, the last of 32 channels, then a plain 1 x 1 convolution whose biases start at `bias`."""
+    last = nn.Conv2d(32, outputs, 1)
+    if last.bias is not None:
+        nn.init.constant_(last.bias, bias)
+    return nn.Sequential(*units, last)
+
+
 class Head(nn.Module):
     """Decoupled head: a box branch (`cv2`) and a class branch (`cv3`) per grid, then the decoding."""
 
@@ -143,36 +82,35 @@ class Head(nn.Module):
         super().__init__()
         self.classes = classes
         self.cv2 = nn.ModuleList(
-            nn.Sequential(ConvUnit(width, 32, 3), ConvUnit(32, 32, 3), nn.Conv2d(32, 4 * REG_MAX, 1))
-            for width in widths
+            _branch([ConvUnit(width, 32, 3), ConvUnit(32, 32, 3)], 4 * REG_MAX, bias=1.0) for width in widths
         )
+        # Scores start near 1 %, else the many empty cells swamp the first steps.
         self.cv3 = nn.ModuleList(
-            nn.Sequential(
-                ConvUnit(width, width, 3, groups=width),
-                ConvUnit(width, 32),
-                ConvUnit(32, 32, 3, groups=32),
-                ConvUnit(32, 32),
-                nn.Conv2d(32, classes, 1),
+            _branch(
+                [
+                    ConvUnit(width, width, 3, groups=width),
+                    ConvUnit(width, 32),
+                    ConvUnit(32, 32, 3, groups=32),
+                    ConvUnit(32, 32),
+                ],
+                classes,
+                bias=math.log(0.01 / 0.99),
             )
             for width in widths
         )
         self.dfl = DistanceMean()
-        for box, score in zip(self.cv2, self.cv3, strict=True):
-            nn.init.constant_(box[-1].bias, 1.0)
-            # Scores start near 1 %, else the many empty cells swamp the first steps.
-            nn.init.constant_(score[-1].bias, math.log(0.01 / 0.99))
 
     def maps(self, levels: list[Tensor]) -> HeadMaps:
         """Branch outputs of the three (batch, width, h, w) levels, flattened and joined."""
-        sides = [box(level).flatten(2) for level, box in zip(levels, self.cv2, strict=True)]
-        logits = [score(level).flatten(2) for level, score in zip(levels, self.cv3, strict=True)]
+        sides = [_flat(box(level)) for level, box in zip(levels, self.cv2, strict=True)]
+        logits = [_flat(score(level)) for level, score in zip(levels, self.cv3, strict=True)]
         anchors, strides = grid(tuple((int(level.shape[2]), int(level.shape[3])) for level in levels))
         return HeadMaps(torch.cat(sides, 2), torch.cat(logits, 2), anchors, strides)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Decoded output (batch, 4 + classes, N): cx, cy, w, h in input pixels, then scores."""
         maps = self.maps(levels)
-        left_top, right_bottom = self.dfl(maps.sides).chunk(2, 1)
+        left_top, right_bottom = self.dfl(maps.sides).split(2, 1)
         low, high = maps.anchors - left_top, maps.anchors + right_bottom
         boxes = torch.cat(((low + high) / 2, high - low), 1) * maps.strides
         return torch.cat((boxes, maps.logits.sigmoid()), 1)

@@ -12,8 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shapes import CLASSES, Canvas, Mask, contours_of, draw_distractor, draw_line, draw_mask, fill
-from shapes import ramp, smooth_field, stripes
+from demo.shapes import (
+    CLASSES,
+    Canvas,
+    Mask,
+    contours_of,
+    draw_distractor,
+    draw_line,
+    draw_mask,
+    fill,
+    ramp,
+    smooth_field,
+    stripes,
+)
 
 WIDTH, HEIGHT = 640, 480  # pixels
 SIDES = (20.0, 350.0)  # pixels, longer side of an object's whole box
@@ -130,7 +141,7 @@ def _camera(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     # Half-resolution noise is what a demosaiced sensor gives; it also keeps the JPEG files small.
     noise = rng.standard_normal((HEIGHT // 2, WIDTH // 2, 3), dtype=np.float32) * np.float32(rng.uniform(0, 7))
     image = image + cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(image), 0, 255), np.uint8)
 
 
 def _tight_box(mask: Mask) -> tuple[float, float, float, float]:

@@ -64,8 +64,7 @@ def draw_mask(contours: list[Points], shape: tuple[int, int]) -> Mask:
 def smooth_field(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> NDArray[np.float32]:
     """Smooth random field, `shape` = (height, width), about -1..1, with `cells` knots a side."""
     knots = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
-    field = cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(field, np.float32)
+    return np.asarray(cv2.resize(knots, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def ramp(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -74,19 +73,18 @@ def ramp(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     plane = columns * np.cos(angle) + rows * np.sin(angle)
     spread = float(plane.max() - plane.min())
-    return ((plane - plane.min()) / max(spread, 1e-6)).astype(np.float32)
+    return np.asarray((plane - plane.min()) / max(spread, 1e-6), np.float32)
 
 
 def stripes(rng: np.random.Generator, shape: tuple[int, int], period: float) -> NDArray[np.float32]:
     """Sine stripes -1..1 over (height, width) with `period` pixels, in a random direction."""
     diagonal = float(np.hypot(*shape))
-    wave = np.sin(ramp(rng, shape) * (2 * np.pi * diagonal / period))
-    return wave.astype(np.float32)
+    return np.asarray(np.sin(ramp(rng, shape) * (2 * np.pi * diagonal / period)), np.float32)
 
 
 def fill(rng: np.random.Generator, shape: tuple[int, int], colour: NDArray[np.float64]) -> Canvas:
     """Paint for one object, (height, width, 3): flat, shaded, striped or mottled `colour` (BGR)."""
-    paint = np.broadcast_to(colour.astype(np.float32), (*shape, 3)).copy()
+    paint: Canvas = np.broadcast_to(colour.astype(np.float32), (*shape, 3)).copy()
     style = rng.integers(4)
     if style == 1:
         paint += (60 * (ramp(rng, shape) - 0.5))[..., None]
@@ -112,8 +110,8 @@ def draw_distractor(canvas: Canvas, rng: np.random.Generator) -> None:
         start, sweep = rng.uniform(0, 360), rng.uniform(40, 160)
         axes = (int(radius) + 2, int(radius * rng.uniform(0.5, 1)) + 2)
         spot = (int(centre[0]), int(centre[1]))
-        cv2.ellipse(canvas, spot, axes, rng.uniform(0, 180), start, start + sweep, colour,
-                    int(rng.integers(1, 6)), cv2.LINE_AA)
+        tilt, thickness = rng.uniform(0, 180), int(rng.integers(1, 6))
+        cv2.ellipse(canvas, spot, axes, tilt, start, start + sweep, colour, thickness, cv2.LINE_AA)
         return
     mask = draw_mask([_distractor_outline(int(kind), rng) * radius + centre], (height, width))
     alpha = mask[..., None].astype(np.float32) / 255

@@ -1,7 +1,6 @@
 """Trains the demo detector on made-up scenes, exports it to ONNX and writes the images.
 
-    python train.py              # about a quarter of an hour on two CPU cores
-
+`python -m demo.train`, from the root of the repository; about a quarter of an hour on two CPU cores.
 Needs torch and onnx besides NumPy and OpenCV.
 """
 
@@ -20,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from batches import Frame, make_batch, make_scenes
-from dataset import TRAINING_SEED, write_dataset
-from losses import detection_loss
-from network import Detector
-from scenes import Scene
-from shapes import CLASSES
+from demo.batches import Frame, make_batch, make_scenes
+from demo.dataset import TRAINING_SEED, write_dataset
+from demo.losses import detection_loss
+from demo.network import Detector
+from demo.scenes import Scene
+from demo.shapes import CLASSES
 
 INPUT_SIDE = 512  # pixels
 # Small frames are cheap and teach the shapes; the last steps see what the deployed detector sees.
@@ -65,10 +64,10 @@ def _rate_at(step: int, plan: Plan) -> float:
     return plan.rate * rise * fall
 
 
-@torch.no_grad()
 def _follow(mean: nn.Module, network: nn.Module, step: int) -> None:
     """Move the running mean towards the network's weights and batch norm statistics."""
     keep = min(_DECAY, (1 + step) / (10 + step))
+    # The values of a state dict are detached: nothing here is recorded for gradients.
     for old, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.mul_(keep).add_(new, alpha=1 - keep)
@@ -76,12 +75,21 @@ def _follow(mean: nn.Module, network: nn.Module, step: int) -> None:
             old.copy_(new)
 
 
+def _store(network: nn.Module, layout: torch.memory_format) -> None:
+    """Lay the kernels of all convolutions out in memory as `layout`; channels last is quicker on a CPU."""
+    for value in network.parameters():
+        if value.ndim == 4:
+            value.data = value.data.contiguous(memory_format=layout)
+
+
 def train(scenes: list[Scene], plan: Plan, seed: int) -> Detector:
     """Train on `scenes` and return the mean network, in evaluation mode."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Detector(len(CLASSES)).to(memory_format=torch.channels_last)
-    mean = copy.deepcopy(network).eval()
+    network = Detector(len(CLASSES))
+    _store(network, torch.channels_last)
+    mean: Detector = copy.deepcopy(network)
+    mean.eval()
     optimizer = _optimizer(network, plan.rate)
     start, recent = time.perf_counter(), 0.0
     for step in range(plan.steps):
@@ -91,13 +99,14 @@ def train(scenes: list[Scene], plan: Plan, seed: int) -> Detector:
         images, truth = make_batch(chosen, COARSE if step < plan.coarse_steps else FINE, rng)
         loss = detection_loss(network.head.maps(network.levels(images)), truth)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
         optimizer.step()
         _follow(mean, network, step)
         recent += loss.item()
         if (step + 1) % 50 == 0:
-            print(f"step {step + 1}/{plan.steps}  loss {recent / 50:.3f}  {time.perf_counter() - start:.0f} s", flush=True)
+            seconds = time.perf_counter() - start
+            print(f"step {step + 1}/{plan.steps}  loss {recent / 50:.3f}  {seconds:.0f} s", flush=True)
             recent = 0.0
     return mean
 
@@ -105,7 +114,8 @@ def train(scenes: list[Scene], plan: Plan, seed: int) -> Detector:
 def export(network: Detector, path: Path) -> None:
     """Write `network` as ONNX: `images` 1 x 3 x 512 x 512 to `output0` 1 x (4 + classes) x 5376."""
     images = torch.zeros(1, 3, INPUT_SIDE, INPUT_SIDE)
-    network = network.eval().to(memory_format=torch.contiguous_format)
+    network.eval()
+    _store(network, torch.contiguous_format)
     with torch.no_grad(), warnings.catch_warnings():
         # The tracer warns that shapes become constants, which is what a fixed input asks for.
         warnings.simplefilter("ignore")
@@ -120,11 +130,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent, help="folder for what is made")
     parser.add_argument("--weights", type=Path, help="also save the PyTorch weights here")
-    parser.add_argument("--scenes", type=int, default=3000, help="training scenes (0.9 MB of memory each)")
-    parser.add_argument("--coarse-steps", type=int, default=2600, help="steps at 320 x 320")
+    parser.add_argument("--scenes", type=int, default=2500, help="training scenes (0.9 MB of memory each)")
+    parser.add_argument("--coarse-steps", type=int, default=2700, help="steps at 320 x 320")
     parser.add_argument("--fine-steps", type=int, default=400, help="steps at 512 x 512")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

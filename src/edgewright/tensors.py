@@ -113,7 +113,8 @@ class Grid:
         low, high = QUANTISED_DTYPES[self.dtype]
         # float32 throughout, for that is how runtimes divide; float64 would differ in ties
         codes = np.rint(np.asarray(values, np.float32) / scale).astype(np.float64) + zero
-        return np.clip(codes, low, high).astype(self.dtype)
+        clipped: NDArray[Any] = np.clip(codes, low, high).astype(self.dtype)
+        return clipped
 
     def dequantise(self, codes: NDArray[Any]) -> Float:
         """Real values of codes."""

@@ -16,7 +16,7 @@ TOMLDecodeError = tomllib.TOMLDecodeError
 
 def loads_toml(text: str) -> dict[str, Any]:
     """Parse TOML text; raises `TOMLDecodeError` with line and column."""
-    return tomllib.loads(text)
+    return dict(tomllib.loads(text))
 
 
 def dumps_toml(data: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Bundles: what ships. Packed whole or not at all, opened with distrust."""

@@ -103,12 +103,12 @@ class Placement:
         pad = np.array([self.pad_x, self.pad_y] * 2, np.float32)
         scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
         limit = np.array([self.width, self.height] * 2, np.float32)
-        return np.clip((xyxy - pad) / scale, 0, limit).astype(np.float32)
+        return np.asarray(np.clip((xyxy - pad) / scale, 0, limit), np.float32)
 
     def points_to_image(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points (n, 2) from network pixels to image pixels."""
         pad, scale = np.array([self.pad_x, self.pad_y]), np.array([self.scale_x, self.scale_y])
-        return ((xy - pad) / scale).astype(np.float32)
+        return np.asarray((xy - pad) / scale, np.float32)
 
 
 def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[Any], Placement]:

@@ -6,7 +6,7 @@ A plan is made by calibration, changed by remedies, and written by each target i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edgewright.files import digest_of
@@ -34,11 +34,6 @@ class PrecisionPlan:
     ops: Mapping[str, Precision]
     reasons: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
-
-    def with_float(self, nodes: Mapping[str, str]) -> PrecisionPlan:
-        """The plan with `nodes` (name to reason) in float; which grids fall away is the target's to derive."""
-        ops = {name: ("float" if name in nodes else precision) for name, precision in self.ops.items()}
-        return replace(self, ops=ops, reasons={**self.reasons, **nodes})
 
     def count(self) -> dict[str, int]:
         """Number of ops at each precision."""

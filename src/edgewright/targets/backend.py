@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -14,34 +14,11 @@ from typing_extensions import Self
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.quant.profile import FusionProfile
 from edgewright.targets.artifact import Artifact
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class FusionProfile:
-    """Which tensors have a grid on a target, and which ops must share one.
-
-    Attributes:
-        quantised_ops: op types that the target computes on codes.
-        same_grid_ops: op types whose output keeps the grid of the first input (moves of data).
-        fused_activations: op types that a preceding Conv absorbs, so that nothing in between has a grid.
-        fuse_silu: whether Conv, Sigmoid and Mul count as one op with one grid at its end.
-        weight_ops: op types with quantised weights.
-        per_channel_weights: whether weights may have a grid per output channel.
-        activation_dtypes, weight_dtypes: code types at each width of an op, by precision ("int8", "int16").
-    """
-
-    quantised_ops: frozenset[str]
-    same_grid_ops: frozenset[str]
-    fused_activations: frozenset[str]
-    weight_ops: frozenset[str]
-    fuse_silu: bool = False
-    per_channel_weights: bool = True
-    activation_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "uint8", "int16": "uint16"})
-    weight_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "int8", "int16": "int8"})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,9 @@
+"""What the outputs of a network mean: head families, decoding, metrics, drawing.
+
+Importing this package enters every family into `base.FAMILIES`, in the order in which they are tried.
+"""
+
+from edgewright.tasks.detection import fastestdet, ssd, yolov8, yolov8_raw, yolox
+from edgewright.tasks.keypoints import superpoint
+
+__all__ = ["fastestdet", "ssd", "superpoint", "yolov8", "yolov8_raw", "yolox"]

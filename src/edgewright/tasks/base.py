@@ -79,16 +79,21 @@ class HeadFamily(Protocol):
         task: "detection" or "keypoints".
         evaluation: settings for measuring (low threshold, so that AP sees the whole curve).
         running: settings for use.
+        needs: the outputs that the family must find, for messages.
     """
 
     name: str
     title: str
     task: str
+    needs: str
     evaluation: DecodeSettings
     running: DecodeSettings
 
     def recognise(self, model: Model) -> Head | None:
-        """The head of `model` if it has this family's structure, else None."""
+        """The head of `model` if its shapes and its graph show this family's structure, else None."""
+
+    def fit(self, model: Model) -> Head | None:
+        """The head of `model` read as this family by shapes alone, else None: for users who name the family."""
 
     def contract(self, head: Head, model: Model) -> Contract:
         """The preprocessing that networks of this family are usually trained with."""

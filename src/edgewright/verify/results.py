@@ -220,3 +220,41 @@ class RunReport:
     profile: tuple[StageTime, ...]
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return {
+            "verdict": self.verdict.to_json(),
+            "variants": [variant.to_json() for variant in self.variants],
+            "findings": [finding.to_json() for finding in self.findings],
+            "model": dict(self.model),
+            "head": dict(self.head),
+            "contract": dict(self.contract),
+            "data": dict(self.data),
+            "stages": {name: [error.to_json() for error in errors] for name, errors in self.stages.items()},
+            "regions": dict(self.regions),
+            "profile": [dict(step.__dict__) for step in self.profile],
+            "settings": dict(self.settings),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunReport:
+        """Inverse of `to_json`."""
+        return cls(
+            verdict=Verdict.from_json(data["verdict"]),
+            variants=tuple(Variant.from_json(variant) for variant in data["variants"]),
+            findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+            model=data["model"],
+            head=data["head"],
+            contract=data["contract"],
+            data=data["data"],
+            stages={
+                name: tuple(PartError.from_json(error) for error in errors)
+                for name, errors in data["stages"].items()
+            },
+            regions=data["regions"],
+            profile=tuple(StageTime(**step) for step in data["profile"]),
+            settings=data["settings"],
+            provenance=data["provenance"],
+        )

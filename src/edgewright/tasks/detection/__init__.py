@@ -1,0 +1,1 @@
+"""Detectors: head families, suppression, the detections type, average precision."""

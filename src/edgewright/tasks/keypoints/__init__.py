@@ -1,0 +1,1 @@
+"""Keypoint networks: SuperPoint, the keypoints type, matching metrics."""

@@ -1,0 +1,1 @@
+"""The demo detector: its scenes, its network, its training. See README.md."""

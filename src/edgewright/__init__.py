@@ -1,0 +1,99 @@
+"""Edgewright takes a trained vision model to an edge chip and proves that the chip computes what was trained.
+
+    >>> import edgewright as ew
+    >>> run = ew.deploy("detector.onnx", images="val/", labels="val.json")  # doctest: +SKIP
+    >>> run.verdict, run.bundle  # doctest: +SKIP
+    >>> detections = ew.load(run.bundle)("image.jpg")  # doctest: +SKIP
+
+Names are imported when they are first used, so that `import edgewright` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from edgewright._version import __version__
+
+if TYPE_CHECKING:
+    from edgewright.data.contract import Contract
+    from edgewright.errors import (
+        BundleError,
+        DataError,
+        EdgewrightError,
+        ModelError,
+        OutputError,
+        TargetMismatch,
+        ToolchainError,
+        UserError,
+    )
+    from edgewright.findings import Finding, Severity, explain
+    from edgewright.runtime.predictor import Predictor, load
+    from edgewright.targets.registry import get_backend, target_names
+    from edgewright.tasks.detection.detections import Detections
+    from edgewright.tasks.keypoints.keypoints import Keypoints
+    from edgewright.workflow.api import deploy
+    from edgewright.workflow.compare import Comparison, compare
+    from edgewright.workflow.deploy import Run
+
+_HOMES = {
+    "BundleError": "errors",
+    "Comparison": "workflow.compare",
+    "Contract": "data.contract",
+    "DataError": "errors",
+    "Detections": "tasks.detection.detections",
+    "EdgewrightError": "errors",
+    "Finding": "findings",
+    "Keypoints": "tasks.keypoints.keypoints",
+    "ModelError": "errors",
+    "OutputError": "errors",
+    "Predictor": "runtime.predictor",
+    "Run": "workflow.deploy",
+    "Severity": "findings",
+    "TargetMismatch": "errors",
+    "ToolchainError": "errors",
+    "UserError": "errors",
+    "compare": "workflow.compare",
+    "deploy": "workflow.api",
+    "explain": "findings",
+    "get_backend": "targets.registry",
+    "load": "runtime.predictor",
+    "target_names": "targets.registry",
+}
+
+__all__ = [
+    "BundleError",
+    "Comparison",
+    "Contract",
+    "DataError",
+    "Detections",
+    "EdgewrightError",
+    "Finding",
+    "Keypoints",
+    "ModelError",
+    "OutputError",
+    "Predictor",
+    "Run",
+    "Severity",
+    "TargetMismatch",
+    "ToolchainError",
+    "UserError",
+    "__version__",
+    "compare",
+    "deploy",
+    "explain",
+    "get_backend",
+    "load",
+    "target_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'edgewright' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"edgewright.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,157 @@
+"""`edgewright deploy`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from edgewright.cli import options as o
+from edgewright.cli.verb import command_line, verb
+from edgewright.errors import UserError
+
+HELP = """Take a model to a target and prove that the target computes what was trained.
+
+Builds the model in float and in the wanted precision with the target's own toolchain, runs every stage on the same
+images, says where and why the result goes wrong, keeps the decode tail in float if that mends it, and packs what passed.
+
+Example: edgewright deploy model.onnx --images val/ --labels val.json --calibration calib/
+"""
+_Text = Optional[str]  # noqa: UP045 - typer evaluates annotations on 3.10 as well
+
+
+@verb
+def command(
+    model: Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)] = None,  # noqa: UP045
+    images: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--images", metavar="DIR", help="Images to measure on."),
+    ] = None,
+    labels: o.MaybeLabels = None,
+    calibration: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
+    ] = None,
+    target: Annotated[_Text, typer.Option("--target", metavar="VENDOR/CHIP", help="[default: onnxruntime/cpu]")] = None,
+    task: o.MaybeTask = None,
+    precision: Annotated[
+        _Text,
+        typer.Option("--precision", metavar="P[,P]", help="float, int8 or int16, in order of preference. [default: int8]"),
+    ] = None,
+    max_drop: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--max-drop", metavar="POINTS", help="Allowed drop. [default: 1.0 with labels, 5.0 without]"),
+    ] = None,
+    repair: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--repair/--no-repair", help="Mend a variant that falls short. [default: repair]"),
+    ] = None,
+    observer: Annotated[
+        _Text,
+        typer.Option("--observer", metavar="NAME", help="minmax, percentile[:99.99], mse or entropy."),
+    ] = None,
+    activation: Annotated[
+        _Text, typer.Option("--activation", metavar="TYPE", help="uint8 or int8 codes of activations.")
+    ] = None,
+    symmetric: Annotated[bool, typer.Option("--symmetric", help="Symmetric grids for activations.")] = False,
+    per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
+    colour: o.Colour = None,
+    resize: o.Resize = None,
+    mean: o.Mean = None,
+    std: o.Std = None,
+    input_shape: o.InputShapes = None,
+    skip_prepare: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--skip-prepare", metavar="STEP", help="Leave a preparation step out; may be repeated."),
+    ] = None,
+    allow_skip: Annotated[bool, typer.Option("--allow-skip", help="Leave unreadable images out, recorded.")] = False,
+    recipe: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--recipe", metavar="FILE", help="Do what a recipe says; flags overrule it."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="DIR", help="Run directory. [default: runs/MODEL-CHIP]"),
+    ] = None,
+    as_json: o.AsJson = False,
+) -> int:
+    """See HELP."""
+    from edgewright.cli.console import progress
+    from edgewright.workflow.deploy import run_deploy
+
+    given: dict[str, Any] = {
+        "model": {
+            "path": _text(model),
+            "task": task,
+            "input_shapes": o.shapes(input_shape) or None,
+            "skip_prepare": skip_prepare or None,
+        },
+        "data": {
+            "images": _text(images),
+            "labels": _text(labels),
+            "calibration": _text(calibration),
+            "allow_skip": allow_skip or None,
+        },
+        "target": target,
+        "precision": None if precision is None else [word.strip() for word in precision.split(",")],
+        "contract": o.contract_changes(colour, resize, mean, std),
+        "quantise": {
+            "observer": observer,
+            "activation": activation,
+            "symmetric": symmetric or None,
+            "per_channel": False if per_tensor else None,
+        },
+        "verify": {"max_drop": max_drop, "repair": repair},
+    }
+    run = run_deploy(_recipe(recipe, given), out, progress(quiet=as_json), command_line())
+    _show(run, as_json=as_json)
+    return 0 if run.verdict == "passed" else 1
+
+
+def _recipe(path: Path | None, given: dict[str, Any]) -> Any:
+    from edgewright.workflow.recipe import load_recipe, make_recipe
+
+    said = {
+        key: {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        for key, value in given.items()
+        if value is not None
+    }
+    if path is not None:
+        return load_recipe(path, said)
+    if "path" not in said["model"] or "images" not in said["data"]:
+        missing = "MODEL" if "path" not in said["model"] else "--images DIR"
+        raise UserError(f"{missing} is missing", todo="edgewright deploy MODEL --images DIR, or --recipe FILE")
+    return make_recipe(said)
+
+
+def _show(run: Any, *, as_json: bool) -> None:
+    import sys
+
+    from edgewright.cli.console import out, out_json
+    from edgewright.report.summary import summary_json
+    from edgewright.report.table import closing_line, render_text, terminal_view
+
+    if as_json:
+        out_json(
+            summary_json(
+                run.report, bundle=run.bundle, report_path=run.page, run_dir=run.run_dir, seconds=run.seconds
+            )
+        )
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console(highlight=False).print(terminal_view(run.report, encoding=encoding))
+    else:
+        out(render_text(run.report, int(os.environ.get("COLUMNS", "110")), encoding=encoding).rstrip("\n"))
+    if run.reused:
+        out("Nothing changed since the last run: every result was taken from the run directory.")
+    bundle = None if run.bundle is None else str(run.bundle)
+    out(closing_line(run.report, bundle=bundle, report_path=str(run.page), seconds=run.seconds))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

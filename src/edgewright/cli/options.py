@@ -1,0 +1,69 @@
+"""Options that several verbs share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from edgewright.errors import UserError
+
+Images = Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of images.")]
+MaybeLabels = Annotated[
+    Optional[Path],  # noqa: UP045 - typer evaluates the annotation on 3.10 as well
+    typer.Option("--labels", metavar="DIR|JSON", help="Labels: COCO JSON, or a folder of YOLO txt or Pascal VOC xml."),
+]
+MaybeTask = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--task", metavar="FAMILY", help="Head family, to overrule recognition; 'tensors' for none."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Colour = Annotated[Optional[str], typer.Option("--colour", metavar="RGB|BGR|GRAY", help="Channel order.")]  # noqa: UP045
+Resize = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--resize", metavar="HOW", help="stretch, letterbox (centred) or letterbox-topleft."),
+]
+Mean = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--mean", metavar="M[,M,M]", help="Per channel, raw units: the input is (raw - mean) / std."),
+]
+Std = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--std", metavar="S[,S,S]", help="Per channel, raw units; /255 is --mean 0 --std 255."),
+]
+InputShapes = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--input-shape", metavar="NAME=1,3,H,W", help="Static shape of an input that the model leaves open."),
+]
+
+
+def contract_changes(colour: str | None, resize: str | None, mean: str | None, std: str | None) -> dict[str, Any]:
+    """The contract section of a recipe, from flags."""
+    changes: dict[str, Any] = {"colour": colour, "resize": resize}
+    for name, text in (("mean", mean), ("std", std)):
+        changes[name] = None if text is None else _numbers(text, f"--{name}")
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def shapes(texts: list[str] | None) -> dict[str, list[int]]:
+    """`NAME=1,3,H,W` entries as a mapping.
+
+    Raises:
+        UserError: an entry has another form.
+    """
+    found: dict[str, list[int]] = {}
+    for text in texts or []:
+        name, equals, sizes = text.rpartition("=")
+        parts = sizes.split(",")
+        if not equals or not name or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+            raise UserError(f"--input-shape {text!r} has the wrong form", todo="write --input-shape images=1,3,640,640")
+        found[name] = [int(part) for part in parts]
+    return found
+
+
+def _numbers(text: str, flag: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"{flag} {text!r} is not a list of numbers", todo=f"write {flag} 123.7,116.3,103.5") from None

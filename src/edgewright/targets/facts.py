@@ -1,0 +1,33 @@
+"""Chip facts: read from the `facts.toml` of each vendor's folder."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from typing import Any
+
+from edgewright.quant.profile import FusionProfile
+from edgewright.toml_io import loads_toml
+
+
+@functools.cache
+def load_facts(vendor: str) -> Mapping[str, Any]:
+    """Everything in the facts file of `vendor`."""
+    file = importlib.resources.files("edgewright.targets").joinpath(vendor).joinpath("facts.toml")
+    return loads_toml(file.read_text(encoding="utf-8"))
+
+
+def fusion_profile(facts: Mapping[str, Any]) -> FusionProfile:
+    """The fusion profile in a facts file."""
+    table = facts["fusion"]
+    return FusionProfile(
+        quantised_ops=frozenset(table["quantised_ops"]),
+        same_grid_ops=frozenset(table["same_grid_ops"]),
+        fused_activations=frozenset(table["fused_activations"]),
+        weight_ops=frozenset(table["weight_ops"]),
+        fuse_silu=table["fuse_silu"],
+        per_channel_weights=table["per_channel_weights"],
+        activation_dtypes=table["activation_dtypes"],
+        weight_dtypes=table["weight_dtypes"],
+    )

@@ -1,0 +1,161 @@
+"""`onnxruntime/cpu`, the embedded default: this computer's CPU through ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgewright.errors import TargetMismatch, UserError
+from edgewright.files import write_bytes_atomic
+from edgewright.findings import Finding, Severity
+from edgewright.graph.io import load_model
+from edgewright.graph.model import Model
+from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
+from edgewright.quant.plan import PrecisionPlan
+from edgewright.targets.artifact import Artifact, PortSpec
+from edgewright.targets.backend import Capabilities, Session
+from edgewright.targets.facts import fusion_profile, load_facts
+from edgewright.targets.onnxruntime.convert import write_qdq
+from edgewright.targets.onnxruntime.host import host_facts
+from edgewright.targets.onnxruntime.plan import read_qdq
+from edgewright.targets.onnxruntime.readback import read_back
+from edgewright.targets.onnxruntime.session import CpuSession
+
+_FILE = "model.onnx"
+
+
+class OnnxRuntimeBackend:
+    """See `targets.backend.Backend`."""
+
+    def __init__(self, chip: str) -> None:
+        self._chip = chip
+
+    def capabilities(self) -> Capabilities:
+        """What ONNX Runtime can do on a CPU."""
+        facts = load_facts("onnxruntime")
+        chip = facts["chips"][self._chip]
+        return Capabilities(
+            target=f"onnxruntime/{self._chip}",
+            title=chip["title"],
+            precisions=tuple(chip["precisions"]),
+            fusion=fusion_profile(facts),
+            min_opset=facts["toolchain"]["min_opset"],
+            max_opset=facts["toolchain"]["max_opset"],
+            latency=chip["latency"],
+        )
+
+    def toolchain(self) -> Mapping[str, str]:
+        """Version of ONNX Runtime."""
+        import onnxruntime as ort
+
+        return {"onnxruntime": str(ort.__version__)}
+
+    def host(self) -> Mapping[str, str]:
+        """This computer."""
+        return host_facts()
+
+    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path) -> Artifact:
+        """Write the model, quantised by `plan`, and read back what ONNX Runtime makes of it."""
+        facts = self.capabilities()
+        if model.opset > facts.max_opset:
+            raise UserError(
+                f"opset {model.opset} is newer than this ONNX Runtime reads ({facts.max_opset})",
+                todo="export with an older opset or update onnxruntime",
+            )
+        built = model if plan is None else write_qdq(model, plan)
+        write_bytes_atomic(folder / _FILE, built.data)
+        return Artifact(
+            target=facts.target,
+            precision="float" if plan is None else _precision(plan),
+            files=(_FILE,),
+            folder=folder,
+            inputs=tuple(PortSpec(spec) for spec in model.inputs),
+            outputs=tuple(PortSpec(spec) for spec in model.outputs),
+            toolchain=self.toolchain(),
+            digest=hashlib.sha256(built.data).hexdigest(),
+            read_back=read_back(built.data, plan),
+        )
+
+    def open(self, artifact: Artifact) -> Session:
+        """Load an artifact."""
+        mine = self.capabilities().target
+        if artifact.target != mine:
+            raise TargetMismatch(
+                f"this artifact was built for {artifact.target}, not for {mine}",
+                where=str(artifact.path),
+                todo=f"open it on {artifact.target}, or deploy the model again with --target {mine}",
+            )
+        return CpuSession(artifact.path.read_bytes(), artifact.path.name)
+
+    def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Inner tensors as the artifact computes them; a gridded tensor is seen behind its grid."""
+        changed = load_model(artifact.path).clone()
+        values = {value.name: value for node in changed.graph for value in node.outputs}
+        shown: dict[str, str] = {}
+        known = {value.name for value in changed.graph.outputs}
+        for name in tensors:
+            seen = name if name in known else next((n for n in (f"{name}_dequantised", name) if n in values), None)
+            if seen is None:
+                raise UserError(f"the artifact has no tensor {name!r}", where=str(artifact.path))
+            shown[name] = seen
+            if seen not in known:
+                values[seen].dtype = ir.DataType.FLOAT
+                changed.graph.outputs.append(values[seen])
+                known.add(seen)
+        session = ReferenceSession(Model(changed).data, name=artifact.path.name)
+        for sample in feeds:
+            found = session(sample, list(dict.fromkeys(shown.values())))
+            yield {name: found[seen] for name, seen in shown.items()}
+
+    def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path) -> Path:
+        """The plan as a QDQ model."""
+        path = folder / "plan.qdq.onnx"
+        write_bytes_atomic(path, write_qdq(model, plan).data)
+        return path
+
+    def read_plan(self, path: Path) -> PrecisionPlan:
+        """Grids as a QDQ model holds them."""
+        return read_qdq(load_model(path))
+
+    def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
+        """Ops in float against the plan, and CPUs whose int8 sums may overflow."""
+        if plan is None:
+            return []
+        found = []
+        in_float = list(artifact.read_back["in_float"])
+        if in_float:
+            found.append(
+                Finding(
+                    "EW503",
+                    Severity.INFO,
+                    artifact.target,
+                    f"{len(in_float)} of {len(plan.ops)} ops planned in 8 bits run in float between conversions: "
+                    f"{', '.join(in_float[:3])}{', ...' if len(in_float) > 3 else ''}.",
+                    {"ops": in_float, "conversions": artifact.read_back["conversions"]},
+                )
+            )
+        unsigned = any(grid.dtype == "uint8" for grid in plan.activations.values())
+        if unsigned and self.host()["int8_dot_product"] == "none" and self.host()["architecture"] in ("x86_64", "AMD64"):
+            found.append(
+                Finding(
+                    "EW502",
+                    Severity.WARNING,
+                    self.host()["cpu"],
+                    "This CPU has no int8 dot product, so sums of uint8 by int8 products may saturate at 16 bits.",
+                    dict(self.host()),
+                    "Try --activation int8, and verify on the CPU that will run it.",
+                )
+            )
+        return found
+
+
+def _precision(plan: PrecisionPlan) -> str:
+    return "int16" if "int16" in plan.ops.values() and "int8" not in plan.ops.values() else "int8"
+
+
+def open_backend(chip: str) -> OnnxRuntimeBackend:
+    """The backend of one chip of this vendor."""
+    return OnnxRuntimeBackend(chip)

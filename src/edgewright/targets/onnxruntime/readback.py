@@ -1,0 +1,117 @@
+"""Reading back what ONNX Runtime makes of a quantised graph: which ops really run on codes.
+
+ONNX Runtime fuses DequantizeLinear, op, QuantizeLinear into an integer kernel where it has one, and otherwise computes
+in float between conversions without a word. The optimised graph, which it can save, tells.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edgewright.errors import ToolchainError
+from edgewright.quant.plan import PrecisionPlan
+
+_CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_MOVES = frozenset(
+    {
+        "ArgMax",
+        "Flatten",
+        "Gather",
+        "MaxPool",
+        "Reshape",
+        "Resize",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    }
+)
+_CODES = frozenset(
+    {
+        onnx.TensorProto.UINT8,
+        onnx.TensorProto.INT8,
+        onnx.TensorProto.UINT16,
+        onnx.TensorProto.INT16,
+    }
+)
+
+
+def read_back(data: bytes, plan: PrecisionPlan | None) -> dict[str, Any]:
+    """What the optimised graph really contains.
+
+    Returns:
+        `int8`: ops on codes; `float`: ops on real values (without conversions); `conversions`: QuantizeLinear and
+        DequantizeLinear that remain; `absorbed`: planned ops that an integer kernel swallowed; `in_float`: names of ops
+        that were planned in integers and run in float.
+    """
+    graph = optimised_graph(data).graph
+    kinds = {node.name: _kind(node, graph_codes) for graph_codes in [_code_tensors(graph)] for node in graph.node}
+    counts = Counter(kinds.values())
+    planned = [name for name, precision in plan.ops.items() if precision != "float"] if plan else []
+    in_float = [name for name in planned if kinds.get(name) == "float"]
+    return {
+        "int8": counts["codes"],
+        "float": counts["float"],
+        "conversions": counts["conversion"],
+        "absorbed": sum(name not in kinds for name in planned),
+        "in_float": in_float,
+    }
+
+
+def optimised_graph(data: bytes) -> onnx.ModelProto:
+    """The graph that ONNX Runtime runs, before layout changes that are private to one CPU.
+
+    Raises:
+        ToolchainError: ONNX Runtime does not load the model.
+    """
+    import onnxruntime as ort
+
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+        path = Path(folder) / "optimised.onnx"
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 4
+        options.intra_op_num_threads = 1
+        try:
+            ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's own exception types derive from Exception only
+            raise ToolchainError(
+                "ONNX Runtime refuses the model that was built from the plan",
+                why=str(error).strip().splitlines()[0][:400],
+                todo="report this with the model attached: a valid plan must give a valid model",
+            ) from error
+        optimised = onnx.ModelProto()
+        optimised.ParseFromString(path.read_bytes())
+        return optimised
+
+
+def _code_tensors(graph: onnx.GraphProto) -> frozenset[str]:
+    """Names of tensors that hold codes. The saved graph has no types of inner tensors, so they are followed."""
+    codes = {tensor.name for tensor in graph.initializer if tensor.data_type in _CODES}
+    for node in graph.node:
+        if node.op_type == "QuantizeLinear" or node.op_type.startswith("QLinear") or node.op_type in ("QGemm",):
+            codes.update(node.output)
+        elif node.op_type in _MOVES and node.input and node.input[0] in codes:
+            codes.update(node.output)
+    return frozenset(codes)
+
+
+def _kind(node: onnx.NodeProto, codes: frozenset[str]) -> str:
+    if node.op_type in _CONVERSIONS:
+        return "conversion"
+    if node.op_type.startswith("QLinear") or node.op_type in ("QGemm", "ConvInteger", "MatMulInteger"):
+        return "codes"
+    return "codes" if node.input and node.input[0] in codes else "float"
+
+
+def toolchain_counts(read: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of `read_back` that the table shows."""
+    return {name: int(read[name]) for name in ("int8", "float", "conversions")}

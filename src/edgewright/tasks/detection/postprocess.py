@@ -1,0 +1,109 @@
+"""The way from a detector's outputs to detections on the image, common to all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.contract import Contract, Placement
+from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
+from edgewright.tasks.detection.detections import Detections
+from edgewright.tasks.detection.nms import descending, nms
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes before suppression; one box may appear once for each class that it may belong to.
+
+    Attributes:
+        xyxy: corners, (n, 4) float32, network pixels.
+        scores: (n,) float32, 0..1.
+        class_ids: (n,) int64, from 0.
+    """
+
+    xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        # the shapes are those of `Detections`, whose messages say what is wrong
+        Detections(self.xyxy, self.scores, self.class_ids)
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def usable(self) -> Candidates:
+        """Without boxes that are none: corners or score not finite, right of left, top below bottom."""
+        with np.errstate(invalid="ignore"):
+            good = (
+                np.isfinite(self.xyxy).all(axis=1)
+                & np.isfinite(self.scores)
+                & (self.xyxy[:, 2:] >= self.xyxy[:, :2]).all(axis=1)
+            )
+        return self if good.all() else Candidates(self.xyxy[good], self.scores[good], self.class_ids[good])
+
+
+def select(
+    scores: NDArray[np.float32], settings: DecodeSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The best scores that pass the threshold, before any box is computed.
+
+    Args:
+        scores: (classes, anchors); NaN passes no threshold.
+        settings: `confidence` and `max_candidates` are used.
+
+    Returns:
+        Class ids, anchors and scores, (n,) each, best first.
+    """
+    with np.errstate(invalid="ignore"):
+        flat = np.flatnonzero(scores >= settings.confidence)
+    values = np.asarray(scores[flat // scores.shape[1], flat % scores.shape[1]], np.float32)
+    order = descending(values, settings.max_candidates)
+    flat = flat[order]
+    return flat // scores.shape[1], flat % scores.shape[1], values[order]
+
+
+def corners(centre_size: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes (4, n) of rows cx, cy, w, h to corners (n, 4)."""
+    # values may be Inf where a quantised network is broken; `Candidates.usable` drops them
+    with np.errstate(invalid="ignore", over="ignore"):
+        half = centre_size[2:] / 2
+        return np.ascontiguousarray(np.concatenate([centre_size[:2] - half, centre_size[:2] + half]).T, np.float32)
+
+
+def suppress(candidates: Candidates, settings: DecodeSettings, names: Sequence[str] = ()) -> Detections:
+    """Candidates after non-maximum suppression by class, in network pixels, best first."""
+    if len(candidates) > settings.max_candidates:
+        best = descending(candidates.scores, settings.max_candidates)
+        candidates = Candidates(candidates.xyxy[best], candidates.scores[best], candidates.class_ids[best])
+    good = candidates.usable()
+    kept = nms(good.xyxy, good.scores, good.class_ids, settings.iou, settings.max_results)
+    return Detections(good.xyxy[kept], good.scores[kept], good.class_ids[kept], names)
+
+
+def decode_image(
+    family: HeadFamily,
+    outputs: Mapping[str, NDArray[Any]],
+    head: Head,
+    contract: Contract,
+    settings: DecodeSettings,
+    placement: Placement,
+    names: Sequence[str] = (),
+) -> Detections:
+    """Outputs of one image to detections in image pixels, clipped to the image, best score first.
+
+    Args:
+        family: a detection family, whose `decode` gives `Candidates`.
+        outputs: by output name, batch 1.
+        head: what `recognise` found.
+        contract: size of the network input.
+        settings: thresholds.
+        placement: where the image lies in the network input.
+        names: class names, by class id.
+    """
+    found = suppress(family.decode(outputs, head, contract, settings), settings, names)
+    return Detections(placement.boxes_to_image(found.xyxy), found.scores, found.class_ids, names)

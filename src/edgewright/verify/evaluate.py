@@ -1,0 +1,130 @@
+"""Running several stages on the same images, compared by part as the images pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import tee
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgewright.data.contract import Placement
+from edgewright.findings import Finding
+from edgewright.targets.backend import Outputs, Session
+from edgewright.tasks.detection.detections import Detections
+from edgewright.tensors import Part
+from edgewright.verify.degenerate import PartView, Watch, first_finding
+from edgewright.verify.part_error import PartErrors
+from edgewright.verify.results import PartError
+
+Decode = Callable[[Outputs, Placement], Detections]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image on its way into the network.
+
+    Attributes:
+        name: file name.
+        feeds: network inputs by name.
+        placement: where the image lies in them.
+    """
+
+    name: str
+    feeds: Mapping[str, NDArray[Any]]
+    placement: Placement
+
+
+@dataclass
+class StageOutcome:
+    """What one stage did on all images.
+
+    Attributes:
+        errors: error by part against the reference.
+        detections: by image name; empty without a decoder.
+        findings: degenerate outputs.
+    """
+
+    errors: tuple[PartError, ...] = ()
+    detections: dict[str, Detections] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The reference and every stage on the same images."""
+
+    images: int
+    reference: StageOutcome
+    stages: dict[str, StageOutcome]
+
+
+def evaluate(
+    reference: Session,
+    stages: Mapping[str, Session],
+    samples: Iterable[Sample],
+    parts: Sequence[Part],
+    decode: Decode | None = None,
+    on_image: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Run the reference and all stages side by side.
+
+    Args:
+        reference: the source model.
+        stages: sessions to compare with it, by name of the stage.
+        samples: the images; read once, in order, and never kept.
+        parts: slices of the outputs to tell apart.
+        decode: outputs and placement to detections, where the head has any.
+        on_image: called after each image.
+
+    Returns:
+        Errors by part, degenerate-output findings and detections of every stage.
+    """
+    runners = {"": reference, **stages}
+    copies = tee(samples, len(runners) + 1)
+    # tee buffers only as far as one stage runs ahead of another; zip keeps them in step
+    streams = [
+        runner.run_many(sample.feeds for sample in copy)
+        for runner, copy in zip(runners.values(), copies[1:], strict=True)
+    ]
+    tally = _Tally(tuple(stages), parts, decode)
+    for sample, *outputs in zip(copies[0], *streams, strict=True):
+        tally.add(sample, outputs[0], outputs[1:])
+        if on_image is not None:
+            on_image()
+    return tally.result()
+
+
+class _Tally:
+    def __init__(self, names: Sequence[str], parts: Sequence[Part], decode: Decode | None) -> None:
+        self.names, self.parts, self.decode = names, parts, decode
+        self.images = 0
+        self.reference = StageOutcome()
+        self.stages = {name: StageOutcome() for name in names}
+        self.errors = {name: PartErrors(parts) for name in names}
+        self.watches = {name: [Watch() for _ in parts] for name in ("", *names)}
+
+    def add(self, sample: Sample, reference: Outputs, candidates: Sequence[Outputs]) -> None:
+        self.images += 1
+        self._watch("", reference)
+        if self.decode is not None:
+            self.reference.detections[sample.name] = self.decode(reference, sample.placement)
+        for name, outputs in zip(self.names, candidates, strict=True):
+            self.errors[name].update(reference, outputs)
+            self._watch(name, outputs)
+            if self.decode is not None:
+                self.stages[name].detections[sample.name] = self.decode(outputs, sample.placement)
+
+    def _watch(self, name: str, outputs: Outputs) -> None:
+        for part, watch in zip(self.parts, self.watches[name], strict=True):
+            watch.update(part.take(outputs))
+
+    def result(self) -> Evaluation:
+        for name, outcome in self.stages.items():
+            outcome.errors = self.errors[name].result()
+            for part, seen, expected in zip(self.parts, self.watches[name], self.watches[""], strict=True):
+                finding = first_finding(PartView(part, name, expected, seen))
+                if finding is not None:
+                    outcome.findings.append(finding)
+        return Evaluation(self.images, self.reference, self.stages)

@@ -1,0 +1,69 @@
+"""Passed or not: rules that turn figures and findings into a word with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgewright.findings import Finding, Severity
+from edgewright.verify.results import Metric, PartError
+
+MAX_DROP_LABELLED = 1.0
+MAX_DROP_AGREEMENT = 5.0
+FLOAT_RELATIVE_L2 = 1e-3
+"""A float build whose error is larger than this computes something else than the source model."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What counts as passed.
+
+    Attributes:
+        max_drop: allowed drop of the task metric, points.
+        max_relative_l2: allowed error of each part where there is no task metric.
+    """
+
+    max_drop: float
+    max_relative_l2: float
+
+
+def limits(max_drop: float | None, max_relative_l2: float, *, labelled: bool) -> Limits:
+    """Limits with the default that fits the metric.
+
+    Agreement with the float model counts every borderline detection that flips, so it falls faster than accuracy on
+    labels does; its default is wider.
+    """
+    default = MAX_DROP_LABELLED if labelled else MAX_DROP_AGREEMENT
+    return Limits(default if max_drop is None else max_drop, max_relative_l2)
+
+
+def drop_of(reference: Metric | None, candidate: Metric | None) -> float | None:
+    """Points lost against the reference; negative when the candidate is better."""
+    if reference is None or candidate is None:
+        return None
+    gap = reference.value - candidate.value
+    return gap if reference.higher_is_better else -gap
+
+
+def reasons_against(
+    drop: float | None, errors: Sequence[PartError], findings: Sequence[Finding], allowed: Limits
+) -> tuple[str, ...]:
+    """Why a variant does not pass, one line each; empty when it does."""
+    reasons = [f"{finding.code}: {finding.message}" for finding in findings if finding.severity is Severity.ERROR]
+    if drop is not None:
+        # a drop of 1.04 printed as 1.0 beside a limit of 1.0 would look like a mistake: compare what is printed
+        if round(drop, 1) > allowed.max_drop:
+            reasons.append(f"drop {drop:.1f} exceeds the limit {allowed.max_drop:g}")
+        return tuple(reasons)
+    for error in errors:
+        if error.relative_l2 is None or error.relative_l2 > allowed.max_relative_l2:
+            shown = "not finite" if error.relative_l2 is None else f"{error.relative_l2:.3g}"
+            reasons.append(f"{error.part}: relative L2 {shown} exceeds the limit {allowed.max_relative_l2:g}")
+    return tuple(reasons)
+
+
+def worst_error(errors: Sequence[PartError]) -> float | None:
+    """Largest relative L2 of all parts; None when one is not finite."""
+    values = [error.relative_l2 for error in errors]
+    known = [value for value in values if value is not None]
+    return max(known, default=0.0) if len(known) == len(values) else None

@@ -1,0 +1,191 @@
+"""From what was measured to the report, the choice of what ships, and the bundle's contents."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgewright.bundle.pack import Contents, pack_bundle
+from edgewright.findings import Finding
+from edgewright.graph.io import load_model
+from edgewright.runtime.golden import record_golden
+from edgewright.tasks.base import FAMILIES, DecodeSettings
+from edgewright.verify.results import Latency, PartError, RunReport, Variant, Verdict
+from edgewright.verify.verdict import Limits
+from edgewright.workflow.conclude import Outcome
+from edgewright.workflow.inputs import ImageFiles
+from edgewright.workflow.measured import REFERENCE, Task
+from edgewright.workflow.notes import label_notes, stage_notes
+from edgewright.workflow.pictures import side_by_side
+from edgewright.workflow.prepared import PreparedModel
+from edgewright.workflow.recipe import Recipe
+from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.versions import library_versions
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that a run gathered; see `workflow.deploy`."""
+
+    recipe: Recipe
+    prepared: PreparedModel
+    task: Task
+    allowed: Limits
+    workshop: Workshop
+    built: Sequence[Built]
+    latencies: Mapping[str, Latency]
+    findings: Sequence[Finding]
+    calibration: ImageFiles
+    command: str
+
+    @property
+    def images(self) -> ImageFiles:
+        """The images that figures rest on."""
+        return self.workshop.images
+
+
+def assemble(material: Material) -> Outcome:
+    """Judge the variants, choose what ships, and put the report together."""
+    variants = [
+        one.judge(
+            material.allowed,
+            material.latencies.get(one.name),
+            material.workshop.ran_on,
+            "reference" if one.plan is None else "passed",
+        )
+        for one in material.built
+    ]
+    shipped = choose(material.recipe.precision, variants)
+    findings = [
+        *material.prepared.findings,
+        *label_notes(material.task, material.built[0], material.images),
+        *material.findings,
+        *(finding for one in material.built for finding in one.findings),
+        *stage_notes(material.built, material.allowed),
+    ]
+    report = RunReport(
+        verdict=_verdict(material, shipped, variants),
+        variants=tuple(variants),
+        findings=tuple(_unique(findings)),
+        model=material.prepared.source,
+        head=material.prepared.head.to_json(),
+        contract=material.task.contract.model_dump(mode="json"),
+        data=_data_facts(material),
+        stages=_stages(material.built),
+        regions=material.prepared.regions,
+        profile=tuple(material.workshop.run.times),
+        settings=material.recipe.model_dump(mode="json"),
+        provenance=_provenance(material),
+    )
+    by_name = {one.name: one for one in material.built}
+
+    def pack(folder: Path) -> None:
+        _pack(material, report, by_name[report.verdict.variant], folder)
+
+    pictures = side_by_side(material.task, material.images, material.built)
+    return Outcome(report, pictures, pack if shipped else None)
+
+
+def choose(precisions: Sequence[str], variants: Sequence[Variant]) -> Variant | None:
+    """What ships: of the first precision in the user's order that has a variant which passed, the last such variant."""
+    for precision in precisions:
+        fit = [one for one in variants if one.precision == precision and one.verdict != "failed"]
+        if fit:
+            return fit[-1]
+    return None
+
+
+def _verdict(material: Material, shipped: Variant | None, variants: Sequence[Variant]) -> Verdict:
+    target = material.recipe.target
+    if shipped is not None:
+        figure = ""
+        if shipped.metric is not None and shipped.drop is not None:
+            figure = (
+                f": {shipped.metric.name} {shipped.metric.value:.1f}, {abs(shipped.drop):.1f} "
+                f"{'below' if round(shipped.drop, 1) >= 0 else 'above'} the source model (limit {material.allowed.max_drop:g})"
+            )
+        return Verdict("passed", target, shipped.name, f"{shipped.name} computes what was trained{figure}.")
+    tried = [one for one in variants if one.precision in material.recipe.precision]
+    nearest = min(tried, key=lambda one: (one.drop is None, one.drop or 0.0))
+    gap = "" if nearest.drop is None else f"; the nearest, {nearest.name}, loses {nearest.drop:.1f} points"
+    return Verdict("failed", target, "", f"No variant is within the limit {material.allowed.max_drop:g}{gap}.")
+
+
+def _unique(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings without repetitions, worst first, otherwise in the order of the way."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    seen: dict[tuple[str, str, str], Finding] = {}
+    for finding in findings:
+        seen.setdefault((finding.code, finding.where, finding.message), finding)
+    return sorted(seen.values(), key=lambda finding: order[finding.severity.value])
+
+
+def _stages(built: Sequence[Built]) -> dict[str, tuple[PartError, ...]]:
+    """Error by part along the way: float stages first, then each quantised variant under its own name."""
+    stages = dict(built[0].measured.errors)
+    for one in built[1:]:
+        stages[one.name] = one.errors
+    return stages
+
+
+def _data_facts(material: Material) -> dict[str, Any]:
+    labels = material.task.labels
+    return {
+        "evaluation_images": len(material.images.paths),
+        "calibration_images": len(material.calibration.paths),
+        "labels": material.recipe.data.labels,
+        "label_format": labels.format if labels is not None else None,
+        "labelled_boxes": labels.count if labels is not None else None,
+        "max_drop": material.allowed.max_drop,
+        "skipped": [entry.path.name for entry in (*material.images.skipped, *material.calibration.skipped)],
+    }
+
+
+def _provenance(material: Material) -> dict[str, Any]:
+    return {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": material.command,
+        "versions": library_versions(),
+        "toolchain": dict(material.workshop.backend.toolchain()),
+        "host": dict(material.workshop.backend.host()),
+        "prepare": [dict(step) for step in material.prepared.steps],
+    }
+
+
+def _pack(material: Material, report: RunReport, shipped: Built, folder: Path) -> None:
+    workshop, task = material.workshop, material.task
+    family = FAMILIES.get(task.head.family) if task.head.family in FAMILIES else None
+    with workshop.backend.open(shipped.artifact) as session:
+        golden = record_golden(session, shipped.artifact, task.contract, _golden_images(material, shipped))
+    pack_bundle(
+        folder,
+        Contents(
+            artifact=shipped.artifact,
+            variant=shipped.name,
+            model=material.prepared.source,
+            head=task.head,
+            contract=task.contract,
+            settings=family.running if family else DecodeSettings(0.0, 1.0),
+            golden=golden,
+            names=task.names,
+            plan=shipped.plan,
+            variants=report.variants,
+            findings=report.findings,
+            host=workshop.backend.host(),
+            recipe=material.recipe.model_dump(mode="json"),
+            provenance=report.provenance,
+        ),
+    )
+
+
+def _golden_images(material: Material, shipped: Built) -> list[Path]:
+    """The image on which the reference finds most: an empty scene would prove little."""
+    found = shipped.measured.detections(REFERENCE)
+    paths = {path.name: path for path in material.images.paths}
+    if not found:
+        return [material.images.paths[0]]
+    best = max(sorted(found), key=lambda name: int((found[name].scores >= 0.25).sum()))
+    return [paths[best]]

@@ -1,0 +1,198 @@
+"""Compare: two models or bundles on the same images, error by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from edgewright.data.contract import Contract
+from edgewright.data.images import list_images
+from edgewright.data.labels import load_labels
+from edgewright.errors import UserError
+from edgewright.findings import Finding
+from edgewright.graph.io import load_model
+from edgewright.graph.steps import PrepareOptions, static_shapes
+from edgewright.targets.backend import Session
+from edgewright.targets.onnxruntime.session import CpuSession
+from edgewright.tasks.base import Head
+from edgewright.verify.degenerate import no_detection
+from edgewright.verify.evaluate import Evaluation, evaluate
+from edgewright.verify.results import Metric, PartError
+from edgewright.workflow.inputs import ImageFiles
+from edgewright.workflow.measured import ArtifactSession, Task, detection_metrics, samples
+from edgewright.workflow.prepared import understand
+from edgewright.workflow.progress import Progress, Quiet
+from edgewright.workflow.recipe import Recipe, make_recipe
+
+AnyPath = str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How B differs from A.
+
+    Attributes:
+        a, b: what was compared.
+        head: head family of A.
+        images: number of images.
+        parts: error of B by part, A being the reference.
+        metrics: task metric of "a" and "b"; empty where the head has no detections.
+        findings: degenerate outputs of B.
+    """
+
+    a: str
+    b: str
+    head: str
+    images: int
+    parts: tuple[PartError, ...]
+    metrics: Mapping[str, Metric]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as JSON data."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "head": self.head,
+            "images": self.images,
+            "parts": [part.to_json() for part in self.parts],
+            "metrics": {name: metric.to_json() for name, metric in self.metrics.items()},
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class _Side:
+    session: Session
+    head: Head
+    contract: Contract
+
+
+def compare(
+    a: AnyPath,
+    b: AnyPath,
+    *,
+    images: AnyPath,
+    labels: AnyPath | None = None,
+    task: str | None = None,
+    contract: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run two models or bundles on the same images and tell the error of `b` by part.
+
+    Args:
+        a: the reference: an ONNX file or a bundle.
+        b: the candidate: an ONNX file or a bundle whose outputs have the same shapes.
+        images: a folder of images.
+        labels: their labels, for accuracy of both.
+        task: head family, to overrule recognition.
+        contract: parts of the preprocessing contract that differ from the family's preset.
+
+    Raises:
+        UserError: the two have other inputs or outputs, or something that was given cannot be used.
+    """
+    recipe = make_recipe(
+        {
+            "model": {"path": str(a), "task": task},
+            "data": {"images": str(images)},
+            "contract": dict(contract or {}),
+        }
+    )
+    files = ImageFiles(tuple(list_images(Path(images))), ())
+    with ExitStack() as stack:
+        first = _open(Path(a), recipe, stack)
+        second = _open(Path(b), recipe, stack)
+        session = _fed_alike(first, second)
+        known = load_labels(Path(labels), files.paths) if labels is not None else None
+        side_task = Task(first.head, first.contract, (), known)
+        decode = side_task.detections if first.head.task == "detection" else None
+        with (progress or Quiet()).step("compare", len(files.paths)) as advance:
+            found = evaluate(
+                first.session, {"b": session}, samples(files, first.contract), first.head.parts, decode, advance
+            )
+    return _result(str(a), str(b), side_task, found)
+
+
+def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
+    outcome = found.stages["b"]
+    metrics: dict[str, Metric] = {}
+    findings = list(outcome.findings)
+    if task.head.task == "detection":
+        both = {"a": found.reference.detections, "b": outcome.detections}
+        metrics = detection_metrics(task, both, reference="a")
+        missing = no_detection("b", both["a"].values(), both["b"].values(), 0.25)
+        findings += [missing] if missing else []
+    return Comparison(a, b, task.head.family, found.images, outcome.errors, metrics, tuple(findings))
+
+
+def _open(path: Path, recipe: Recipe, stack: ExitStack) -> _Side:
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return _open_bundle(path, stack)
+    model = load_model(path)
+    options = PrepareOptions(shapes=recipe.model.input_shapes)
+    fixed = static_shapes.run(model, options)
+    model = fixed[0] if fixed else model
+    head, contract = understand(model, recipe)
+    return _Side(stack.enter_context(CpuSession(model.data, model.name)), head, contract)
+
+
+def _open_bundle(path: Path, stack: ExitStack) -> _Side:
+    from edgewright.bundle.open import open_bundle
+    from edgewright.runtime.host import backend_for, check_host
+
+    bundle = stack.enter_context(open_bundle(path))
+    backend = backend_for(bundle.manifest, str(path))
+    check_host(bundle.manifest, backend, str(path))
+    session = stack.enter_context(backend.open(bundle.artifact))
+    contract = bundle.manifest.contract
+    head = Head.from_json(bundle.manifest.head.model_dump(mode="json"))
+    return _Side(ArtifactSession(session, bundle.artifact, contract), head, contract)
+
+
+def _fed_alike(first: _Side, second: _Side) -> Session:
+    """The second session under the first one's input name; refused when the tensors cannot be the same."""
+    if first.contract.shape != second.contract.shape:
+        raise UserError(
+            f"A wants {first.contract.shape} and B wants {second.contract.shape}: they cannot be fed alike",
+            todo="compare models of the same input size",
+        )
+    mine = {part.output for part in first.head.parts}
+    theirs = {part.output for part in second.head.parts}
+    if len(mine) != len(theirs):
+        raise UserError(
+            f"A has outputs {', '.join(sorted(mine))} and B has {', '.join(sorted(theirs))}",
+            todo="compare models with the same outputs",
+        )
+    names = dict(zip(_ordered(second.head), _ordered(first.head), strict=True))
+    return _Renamed(second.session, first.contract.input, second.contract.input, names)
+
+
+def _ordered(head: Head) -> list[str]:
+    return list(dict.fromkeys(part.output for part in head.parts))
+
+
+class _Renamed:
+    """A session under another session's input and output names."""
+
+    def __init__(self, session: Session, outer: str, inner: str, outputs: Mapping[str, str]) -> None:
+        self.ran_on = session.ran_on
+        self._session, self._outer, self._inner, self._outputs = session, outer, inner, outputs
+
+    def __call__(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._session({self._inner: feeds[self._outer]})
+        return {self._outputs.get(name, name): value for name, value in found.items()}
+
+    def run_many(self, feeds: Any) -> Any:
+        for sample in feeds:
+            yield self(sample)
+
+    def __enter__(self) -> _Renamed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return
+

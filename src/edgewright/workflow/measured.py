@@ -1,0 +1,253 @@
+"""Stage: a variant against the source model on the evaluation images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.data.contract import Contract, preprocess
+from edgewright.data.images import read_image
+from edgewright.data.labels import Labels
+from edgewright.findings import Finding
+from edgewright.runtime.boundary import feeds_for, real_outputs
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.backend import Feeds, Outputs, Session
+from edgewright.tasks.base import FAMILIES, Head
+from edgewright.tasks.detection.detections import Detections
+from edgewright.tasks.detection.metrics import agreement_ap, coco_ap
+from edgewright.tasks.detection.postprocess import decode_image
+from edgewright.tasks.keypoints.keypoints import Keypoints
+from edgewright.tasks.keypoints.metrics import keypoint_metrics
+from edgewright.verify.degenerate import no_detection
+from edgewright.verify.evaluate import Sample, evaluate
+from edgewright.verify.results import Metric, PartError
+from edgewright.workflow.inputs import ImageFiles
+from edgewright.workflow.progress import Progress
+from edgewright.workflow.run_dir import RunDir, StageResult
+
+_DETECTIONS = "detections.npz"
+REFERENCE = "onnx"
+_PAIR_IMAGES, _PAIRS, _SEED = 32, 2, 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What outputs mean and what they are measured against.
+
+    Attributes:
+        head, contract: see `workflow.prepared`.
+        names: class names; empty when they are not known.
+        labels: ground truth, or None.
+    """
+
+    head: Head
+    contract: Contract
+    names: tuple[str, ...] = ()
+    labels: Labels | None = None
+
+    def detections(self, outputs: Outputs, placement: Any) -> Detections:
+        """Detections of one image at the thresholds of evaluation."""
+        family = FAMILIES.get(self.head.family)
+        return decode_image(
+            family, outputs, self.head, self.contract, family.evaluation, placement, self.names
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One variant's figures.
+
+    Attributes:
+        errors: error by part of each stage, in order.
+        metrics: task metric of the reference and of each stage.
+        detections: by stage and image name, the reference included.
+        findings: degenerate outputs of the stages.
+        images: number of images.
+    """
+
+    errors: Mapping[str, tuple[PartError, ...]]
+    metrics: Mapping[str, Metric]
+    findings: tuple[Finding, ...]
+    images: int
+    folder: Path
+    reused: bool = False
+    _cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def detections(self, stage: str, names: tuple[str, ...] = ()) -> dict[str, Detections]:
+        """Detections of a stage by image name; empty where the head has none."""
+        path = self.folder / _DETECTIONS
+        if not path.is_file():
+            return {}
+        if "arrays" not in self._cache:
+            with np.load(path, allow_pickle=False) as arrays:
+                self._cache["arrays"] = {name: arrays[name] for name in arrays.files}
+        return _unpack(self._cache["arrays"], stage, names)
+
+
+def measure_stage(
+    run: RunDir,
+    title: str,
+    key: Mapping[str, Any],
+    task: Task,
+    images: ImageFiles,
+    open_sessions: Callable[[], dict[str, Session]],
+    progress: Progress,
+) -> Measured:
+    """Measure stages against the reference.
+
+    Args:
+        title: name of the variant, for the stage and the progress bar.
+        key: digests of everything but images, contract and head.
+        open_sessions: sessions by name of the stage, `REFERENCE` among them; called only when there is work to do.
+    """
+    stage_key = {
+        **key,
+        "head": task.head.to_json(),
+        "contract": task.contract.model_dump(mode="json"),
+        "images": images.key,
+    }
+    compute = functools.partial(_measure, task, images, open_sessions, title, progress)
+    return _restore(run.stage(f"measure {title}", stage_key, compute))
+
+
+def _measure(
+    task: Task,
+    images: ImageFiles,
+    open_sessions: Callable[[], dict[str, Session]],
+    title: str,
+    progress: Progress,
+    folder: Path,
+) -> dict[str, Any]:
+    sessions = open_sessions()
+    reference = sessions.pop(REFERENCE)
+    decode = task.detections if task.head.task == "detection" else None
+    with progress.step(f"measure {title}", len(images.paths)) as advance:
+        found = evaluate(
+            reference, sessions, samples(images, task.contract), task.head.parts, decode, advance
+        )
+    findings = [finding for outcome in found.stages.values() for finding in outcome.findings]
+    metrics: dict[str, Metric] = {}
+    if decode is not None:
+        by_stage = {REFERENCE: found.reference, **found.stages}
+        kept = {name: outcome.detections for name, outcome in by_stage.items()}
+        _pack(folder / _DETECTIONS, kept)
+        metrics = detection_metrics(task, kept)
+        findings += _missing(task, kept)
+    elif task.head.task == "keypoints":
+        with progress.step(f"match keypoints, {title}"):
+            metrics = _keypoint_metrics(task, images, {REFERENCE: reference, **sessions})
+    return {
+        "images": found.images,
+        "errors": {name: [error.to_json() for error in outcome.errors] for name, outcome in found.stages.items()},
+        "metrics": {name: metric.to_json() for name, metric in metrics.items()},
+        "findings": [finding.to_json() for finding in findings],
+    }
+
+
+def samples(images: ImageFiles, contract: Contract) -> Iterator[Sample]:
+    """Network inputs of the images, one at a time."""
+    for path in images.paths:
+        tensor, placement = preprocess(read_image(path), contract)
+        yield Sample(path.name, {contract.input: tensor}, placement)
+
+
+def detection_metrics(
+    task: Task, found: Mapping[str, Mapping[str, Detections]], reference: str = REFERENCE
+) -> dict[str, Metric]:
+    """AP on the labels for each stage, or agreement with the reference stage where there are no labels."""
+    if task.labels is not None:
+        classes = int(task.head.params["nc"])
+        return {name: coco_ap(detections, task.labels, classes) for name, detections in found.items()}
+    return {name: agreement_ap(detections, found[reference]) for name, detections in found.items()}
+
+
+def _missing(task: Task, found: Mapping[str, Mapping[str, Detections]]) -> list[Finding]:
+    confidence = FAMILIES.get(task.head.family).running.confidence
+    answers = [
+        no_detection(name, found[REFERENCE].values(), detections.values(), confidence)
+        for name, detections in found.items()
+        if name != REFERENCE
+    ]
+    return [finding for finding in answers if finding is not None]
+
+
+def _keypoint_metrics(task: Task, images: ImageFiles, sessions: Mapping[str, Session]) -> dict[str, Metric]:
+    pixels = [read_image(path) for path in images.paths[:_PAIR_IMAGES]]
+    return {
+        name: keypoint_metrics(functools.partial(_keypoints, task, session), pixels, _SEED, _PAIRS)
+        for name, session in sessions.items()
+    }
+
+
+def _keypoints(task: Task, session: Session, image: Any) -> Keypoints:
+    family = FAMILIES.get(task.head.family)
+    tensor, placement = preprocess(image, task.contract)
+    outputs = session({task.contract.input: tensor})
+    found: Keypoints = family.decode(outputs, task.head, task.contract, family.running)
+    return Keypoints(placement.points_to_image(found.xy), found.scores, found.descriptors)
+
+
+class ArtifactSession:
+    """An artifact fed with the contract's tensor, whose outputs come back as real values."""
+
+    def __init__(self, session: Session, artifact: Artifact, contract: Contract) -> None:
+        self.ran_on = session.ran_on
+        self._session, self._artifact, self._contract = session, artifact, contract
+
+    def __call__(self, feeds: Feeds) -> Outputs:
+        """Run one sample."""
+        return real_outputs(self._artifact, self._session(self._feeds(feeds)))
+
+    def run_many(self, feeds: Any) -> Iterator[Outputs]:
+        """Run samples in order."""
+        for outputs in self._session.run_many(self._feeds(sample) for sample in feeds):
+            yield real_outputs(self._artifact, outputs)
+
+    def _feeds(self, feeds: Feeds) -> Feeds:
+        return feeds_for(self._artifact, self._contract, feeds[self._contract.input])
+
+    def __enter__(self) -> ArtifactSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._session.__exit__(None, None, None)
+
+
+def _pack(path: Path, found: Mapping[str, Mapping[str, Detections]]) -> None:
+    arrays: dict[str, Any] = {}
+    for stage, detections in found.items():
+        names = sorted(detections)
+        arrays[f"{stage}/names"] = np.array(names, dtype=np.str_)
+        arrays[f"{stage}/counts"] = np.array([len(detections[name]) for name in names], np.int64)
+        for attribute in ("xyxy", "scores", "class_ids"):
+            rows = [getattr(detections[name], attribute) for name in names]
+            arrays[f"{stage}/{attribute}"] = np.concatenate(rows) if rows else np.zeros(0)
+    np.savez_compressed(path, **arrays)
+
+
+def _unpack(arrays: Mapping[str, Any], stage: str, names: tuple[str, ...]) -> dict[str, Detections]:
+    if f"{stage}/names" not in arrays:
+        return {}
+    ends = np.cumsum(arrays[f"{stage}/counts"])
+    result = {}
+    for image, start, end in zip(arrays[f"{stage}/names"], [0, *ends[:-1]], ends, strict=True):
+        rows = [arrays[f"{stage}/{attribute}"][start:end] for attribute in ("xyxy", "scores", "class_ids")]
+        result[str(image)] = Detections(rows[0], rows[1], rows[2], names)
+    return result
+
+
+def _restore(result: StageResult) -> Measured:
+    data = result.data
+    return Measured(
+        errors={name: tuple(PartError.from_json(one) for one in errors) for name, errors in data["errors"].items()},
+        metrics={name: Metric.from_json(metric) for name, metric in data["metrics"].items()},
+        findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+        images=data["images"],
+        folder=result.folder,
+        reused=result.reused,
+    )

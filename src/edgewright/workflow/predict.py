@@ -1,0 +1,49 @@
+"""What `edgewright run` shows and saves of a prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgewright.errors import DataError
+from edgewright.files import explained_write_errors, write_bytes_atomic
+from edgewright.runtime.decode import Prediction
+from edgewright.tasks.detection.detections import Detections
+from edgewright.tasks.drawing import draw_detections, draw_keypoints
+from edgewright.tasks.keypoints.keypoints import Keypoints
+
+
+def describe_prediction(found: Prediction) -> dict[str, Any]:
+    """A prediction as JSON data: detections, number of keypoints with points, or shapes of raw outputs."""
+    if isinstance(found, Detections):
+        return {"detections": found.to_json()}
+    if isinstance(found, Keypoints):
+        return {
+            "keypoints": len(found.xy),
+            "xy": [[round(float(x), 2), round(float(y), 2)] for x, y in found.xy],
+            "scores": [round(float(score), 4) for score in found.scores],
+        }
+    return {"outputs": [{"name": name, "shape": list(values.shape)} for name, values in found.items()]}
+
+
+def save_drawn(folder: Path, name: str, image: Any, found: Prediction) -> Path:
+    """Write an image with what was found drawn on it, as PNG beside others in `folder`.
+
+    Raises:
+        DataError: the head has nothing to draw.
+        OutputError: the folder cannot be written.
+    """
+    import cv2
+
+    if isinstance(found, Detections):
+        drawn = draw_detections(image, found)
+    elif isinstance(found, Keypoints):
+        drawn = draw_keypoints(image, found)
+    else:
+        raise DataError("this model's head is not known, so there is nothing to draw", todo="leave --save out")
+    path = folder / f"{Path(name).name.replace('#', '-')}.png"
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    encoded = cv2.imencode(".png", drawn)[1]
+    write_bytes_atomic(path, encoded.tobytes())
+    return path

@@ -1,0 +1,50 @@
+"""Stage: latency of all variants on this host, interleaved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from edgewright.data.contract import preprocess
+from edgewright.data.images import read_image
+from edgewright.findings import Finding
+from edgewright.graph.reference import available_cores
+from edgewright.targets.backend import Session
+from edgewright.verify.latency import measure_latency, slower_finding
+from edgewright.verify.results import Latency
+from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.variants import Built, Workshop
+
+
+def latency_stage(
+    run: RunDir, key: Mapping[str, Any], workshop: Workshop, built: Sequence[Built]
+) -> tuple[dict[str, Latency], list[Finding]]:
+    """Latency by variant name, and a finding for each quantised variant that is not faster than float.
+
+    Nothing is measured where the target's figures come from elsewhere.
+    """
+    if workshop.backend.capabilities().latency != "measured":
+        return {}, []
+    stage_key = {
+        **key,
+        "artifacts": [[one.name, one.artifact.digest] for one in built],
+        "host": dict(workshop.backend.host()),
+        "toolchain": dict(workshop.backend.toolchain()),
+    }
+
+    def compute(folder: Path) -> dict[str, Any]:
+        del folder
+        contract = workshop.task.contract
+        feeds = {contract.input: preprocess(read_image(workshop.images.paths[0]), contract)[0]}
+        with ExitStack() as stack, workshop.progress.step("time"):
+            sessions: dict[str, Session] = {one.name: stack.enter_context(workshop.open(one)) for one in built}
+            found = measure_latency(sessions, feeds, threads=available_cores())
+        return {name: latency.to_json() for name, latency in found.items()}
+
+    data = run.stage("latency", stage_key, compute).data
+    latencies = {name: Latency.from_json(latency) for name, latency in data.items()}
+    float_latency = latencies[built[0].name]
+    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if one.plan is not None]
+    return latencies, [finding for finding in slow if finding is not None]

@@ -1,0 +1,164 @@
+"""Building and verifying one variant: a row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgewright.findings import Finding
+from edgewright.graph.io import load_model
+from edgewright.graph.model import Model
+from edgewright.quant.plan import PrecisionPlan
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.backend import Backend, Session
+from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
+from edgewright.verify.verdict import Limits, drop_of, reasons_against
+from edgewright.workflow.inputs import ImageFiles
+from edgewright.workflow.measured import REFERENCE, ArtifactSession, Measured, Task, measure_stage
+from edgewright.workflow.progress import Progress
+from edgewright.workflow.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Built:
+    """A variant with everything that is known of it.
+
+    Attributes:
+        name, precision: as the table shows them.
+        plan: None for float.
+        artifact: what was built.
+        measured: figures against the source model.
+        stage: name of the stage in `measured` that this variant is.
+        findings: static rules, what the toolchain did, degenerate outputs.
+    """
+
+    name: str
+    precision: str
+    plan: PrecisionPlan | None
+    artifact: Artifact
+    measured: Measured
+    stage: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[PartError, ...]:
+        """Error by part of the artifact."""
+        return self.measured.errors[self.stage]
+
+    @property
+    def metric(self) -> Metric | None:
+        """Task metric of the artifact."""
+        return self.measured.metrics.get(self.stage)
+
+    @property
+    def reference_metric(self) -> Metric | None:
+        """Task metric of the source model on the same images."""
+        return self.measured.metrics.get(REFERENCE)
+
+    def judge(self, allowed: Limits, latency: Latency | None, ran_on: str, passed: VerdictWord) -> Variant:
+        """The row of the table; `passed` is the word when nothing speaks against it."""
+        drop = drop_of(self.reference_metric, self.metric)
+        reasons = reasons_against(drop, self.errors, self.measured.findings, allowed)
+        return Variant(
+            name=self.name,
+            ran_on=ran_on,
+            precision=self.precision,
+            metric=self.metric,
+            drop=drop,
+            parts=self.errors,
+            latency=latency,
+            verdict="failed" if reasons else passed,
+            reasons=reasons,
+            ops={name: int(self.artifact.read_back[name]) for name in ("int8", "float")},
+            artifact_digest=self.artifact.digest,
+        )
+
+
+class Workshop:
+    """What building and measuring variants of one model needs.
+
+    Args:
+        run, backend, progress: where, with what, and whom to tell.
+        key: versions and the source model's digest.
+        source: path of the source model.
+        prepared: path of the prepared model.
+        task, images: what is measured, on what.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        backend: Backend,
+        progress: Progress,
+        key: Mapping[str, Any],
+        source: Path,
+        prepared: Path,
+        task: Task,
+        images: ImageFiles,
+    ) -> None:
+        self.run, self.backend, self.progress, self.key = run, backend, progress, key
+        self.source, self.prepared, self.task, self.images = source, prepared, task, images
+
+    def make(
+        self, name: str, precision: str, plan: PrecisionPlan | None, findings: tuple[Finding, ...] = ()
+    ) -> Built:
+        """Build a variant, read it back, and measure it.
+
+        Raises:
+            UserError: the target cannot do what the plan asks for.
+            ToolchainError: the toolchain failed.
+        """
+        artifact = self._build(name, plan)
+        stage = f"{'float' if plan is None else precision} artifact"
+        measured = measure_stage(
+            self.run,
+            name,
+            {**self.key, "artifact": artifact.digest, "toolchain": dict(self.backend.toolchain())},
+            self.task,
+            self.images,
+            lambda: self._sessions(artifact, stage, with_prepared=plan is None),
+            self.progress,
+        )
+        reviewed = (*findings, *self.backend.review(artifact, plan), *measured.findings)
+        return Built(name, precision, plan, artifact, measured, stage, reviewed)
+
+    @property
+    def ran_on(self) -> str:
+        """Where figures come from, with the toolchain's version."""
+        versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
+        return f"{versions} {self.backend.capabilities().target.rpartition('/')[2]}"
+
+    def open(self, built: Built) -> ArtifactSession:
+        """A session on a built variant."""
+        return ArtifactSession(self.backend.open(built.artifact), built.artifact, self.task.contract)
+
+    def _build(self, name: str, plan: PrecisionPlan | None) -> Artifact:
+        key = {
+            **self.key,
+            "plan": plan.digest if plan else "float",
+            "prepared": str(self.prepared.parent.name),
+            "toolchain": dict(self.backend.toolchain()),
+        }
+
+        def compute(folder: Path) -> dict[str, Any]:
+            with self.progress.step(f"build {name}"):
+                return self.backend.build(load_model(self.prepared), plan, folder).to_json()
+
+        result = self.run.stage(f"build {name}", key, compute)
+        return Artifact.from_json(result.data, result.folder)
+
+    def _sessions(self, artifact: Artifact, stage: str, *, with_prepared: bool) -> dict[str, Session]:
+        sessions: dict[str, Session] = {REFERENCE: _plain(load_model(self.source))}
+        if with_prepared:
+            sessions["prepared"] = _plain(load_model(self.prepared))
+        sessions[stage] = ArtifactSession(self.backend.open(artifact), artifact, self.task.contract)
+        return sessions
+
+
+def _plain(model: Model) -> Session:
+    """A model as it is, in the embedded runtime: the reference, whatever the target."""
+    from edgewright.targets.onnxruntime.session import CpuSession
+
+    return CpuSession(model.data, model.name)
