@@ -45,14 +45,14 @@ class SplitBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, shortcut: bool = True) -> None:
         super().__init__()
         half = outputs // 2
-        self.half = half
+        self.width = half
         self.cv1 = ConvUnit(inputs, 2 * half)
         self.block = Residual(half, shortcut)
         self.cv2 = ConvUnit(3 * half, outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, inputs, h, w) to (batch, outputs, h, w)."""
-        first, second = self.cv1(maps).split(self.half, 1)
+        first, second = self.cv1(maps).split(self.width, 1)
         result: Tensor = self.cv2(torch.cat((first, second, self.block(second)), 1))
         return result
 

@@ -17,7 +17,7 @@ from demo.network import REG_MAX, HeadMaps
 
 _TOP_CELLS = 10  # cells at most that answer for one object
 _SCORE_POWER, _OVERLAP_POWER = 0.5, 6.0  # alignment = score ** 0.5 * overlap ** 6
-_BOX_WEIGHT, _BINS_WEIGHT, _CLASS_WEIGHT = 7.5, 1.5, 0.5
+_BOX_WEIGHT, _BINS_WEIGHT, _CLASS_WEIGHT = 7.5, 1.5, 1.0
 _TINY = 1e-7
 
 

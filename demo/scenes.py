@@ -27,11 +27,11 @@ from demo.shapes import (
 )
 
 WIDTH, HEIGHT = 640, 480  # pixels
-SIDES = (20.0, 350.0)  # pixels, longer side of an object's whole box
+SIDES = (32.0, 350.0)  # pixels, longer side of an object's whole box
 MAX_OBJECTS = 8
 
 _SHAPE = (HEIGHT, WIDTH)
-_MIN_CONTRAST = 45.0  # BGR distance, 0..442, between an object's colour and what lies under it
+_MIN_CONTRAST = 75.0  # BGR distance, 0..442, between an object's colour and what lies under it
 _MIN_VISIBLE = 0.6  # no later object may hide more of an earlier one than leaves this part
 _MIN_INSIDE = 0.7  # part of an object's box that lies in the image
 
@@ -49,7 +49,7 @@ def make_scene(seed: int) -> Scene:
     """The scene that belongs to `seed`."""
     rng = np.random.default_rng(seed)
     canvas = _background(rng)
-    for _ in range(int(rng.integers(2, 14))):
+    for _ in range(int(rng.integers(2, 11))):
         draw_distractor(canvas, rng)
     owner = np.full(_SHAPE, -1, np.int8)  # which object each pixel shows, -1 for none
     labels: list[int] = []

@@ -1,6 +1,6 @@
 """Trains the demo detector on made-up scenes, exports it to ONNX and writes the images.
 
-`python -m demo.train`, from the root of the repository; about a quarter of an hour on two CPU cores.
+`python -m demo.train`, from the root of the repository; about 25 minutes on two CPU cores.
 Needs torch and onnx besides NumPy and OpenCV.
 """
 
@@ -28,7 +28,7 @@ from demo.shapes import CLASSES
 
 INPUT_SIDE = 512  # pixels
 # Small frames are cheap and teach the shapes; the last steps see what the deployed detector sees.
-COARSE = Frame(side=320, scales=(0.4, 0.85), shift=0.25)
+COARSE = Frame(side=320, scales=(0.5, 0.9), shift=0.3)
 FINE = Frame(side=INPUT_SIDE, scales=(0.7, 0.9), shift=0.06)
 _DECAY = 0.998  # of the running mean of the weights
 _WARM_STEPS = 100
@@ -131,7 +131,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent, help="folder for what is made")
     parser.add_argument("--weights", type=Path, help="also save the PyTorch weights here")
     parser.add_argument("--scenes", type=int, default=2500, help="training scenes (0.9 MB of memory each)")
-    parser.add_argument("--coarse-steps", type=int, default=2700, help="steps at 320 x 320")
+    parser.add_argument("--coarse-steps", type=int, default=4600, help="steps at 320 x 320")
     parser.add_argument("--fine-steps", type=int, default=400, help="steps at 512 x 512")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")

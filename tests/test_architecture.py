@@ -1,4 +1,4 @@
-"""DESIGN's rules that a program can see: imports point down only, files and functions stay small, no forbidden calls."""
+"""The house rules that a program can see: imports point down, files and functions stay small, no forbidden calls."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def imports(path: Path) -> list[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("edgewright"):
-            names = [f"{node.module}.{alias.name}" if node.module == "edgewright" else node.module for alias in node.names]
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "edgewright" else node.module for alias in node.names
+            ]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith("edgewright.")]
         found += [(node.lineno, name.split(".")[1]) for name in names]

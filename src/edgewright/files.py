@@ -32,6 +32,10 @@ def explained_write_errors(path: Path) -> Iterator[None]:
             raise OutputError(
                 "this folder cannot be written", where=str(path), todo="name another folder with --out"
             ) from error
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            raise OutputError(
+                "a file is in the way of a folder", where=str(error.filename or path), todo="move it, or choose --out"
+            ) from error
         raise
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from bundle_fakes import CREATED, TARGET, entries_of, fake_contents
 
-from edgewright.bundle.golden import Golden
+from edgewright.bundle.golden import Golden, arrays_to_bytes
 from edgewright.bundle.open import open_bundle
 from edgewright.bundle.pack import pack_bundle, zip_bundle
 from edgewright.errors import BundleError, OutputError
@@ -68,6 +68,11 @@ def test_the_same_contents_give_the_same_bytes(tmp_path):
     names = zipfile.ZipFile(one).namelist()
     assert names[:2] == ["manifest.json", "manifest.json.sha256"]
     assert names[2:] == sorted(names[2:])
+
+
+def test_the_order_of_tensors_does_not_matter():
+    one, two = np.zeros(3, np.float32), np.ones(2, np.int8)
+    assert arrays_to_bytes({"a": one, "b": two}) == arrays_to_bytes({"b": two, "a": one})
 
 
 def test_readme_tells_a_stranger_what_to_do(packed):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 
 import numpy as np
@@ -97,9 +98,11 @@ def test_thresholds_that_are_none(bundle, image, setting):
 
 
 def refused(path, temp, backend, match, kind=BundleError):
-    with pytest.raises(kind, match=match) as caught:
+    with pytest.raises(kind) as caught:
         load(path, backend=backend)
-    assert type(caught.value) is kind
+    error = caught.value
+    assert type(error) is kind
+    assert re.search(match, f"{error.what}\n{error.why}\n{error.todo}")  # not in `where`, named after the test
     assert backend.opened == 0, "a session was left open"
     assert not any(temp.iterdir())
 
@@ -181,6 +184,11 @@ def test_a_contract_of_another_size(bundle, temp):
 def test_a_head_that_this_version_does_not_know(bundle, temp):
     rewrite_manifest(bundle, lambda data: data["head"].update(family="yolo99", task="detection"))
     refused(bundle, temp, FakeBackend(), r"cannot decode 'yolo99'")
+
+
+def test_a_head_of_another_task(bundle, temp):
+    rewrite_manifest(bundle, lambda data: data["head"].update(family="yolov8", task="keypoints"))
+    refused(bundle, temp, FakeBackend(), r"'yolov8' is for detection, the manifest says keypoints")
 
 
 def test_a_head_that_does_not_fit_its_outputs(bundle, temp):

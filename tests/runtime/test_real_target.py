@@ -15,6 +15,7 @@ from edgewright.errors import TargetMismatch
 from edgewright.graph.model import Model
 from edgewright.runtime.golden import record_golden
 from edgewright.runtime.predictor import load
+from edgewright.targets.onnxruntime.session import CpuSession
 from edgewright.targets.registry import get_backend
 from edgewright.tasks.base import FAMILIES
 from edgewright.tasks.detection.detections import Detections
@@ -93,6 +94,21 @@ def test_detections_lie_in_image_pixels(detector):
         assert {r.part for r in predict.golden} == {"input", "boxes", "scores"}
         assert predict.ran_on.startswith("onnxruntime")
         assert [len(one) for one in predict.predict_many([image] * 3, confidence=0.4)] == [1, 1, 1]
+
+
+def test_each_image_keeps_its_own_size_when_the_runtime_reads_ahead(detector):
+    class Ahead(CpuSession):
+        def run_many(self, feeds):
+            return super().run_many(list(feeds))
+
+    class Backend(type(get_backend("onnxruntime/cpu"))):
+        def open(self, artifact):
+            return Ahead(artifact.path.read_bytes(), "model")
+
+    images = [np.full((32 * n, 32 * n, 3), 90, np.uint8) for n in (1, 2, 4)]
+    with load(detector, backend=Backend("cpu")) as predict:
+        found = list(predict.predict_many(images, confidence=0.4))
+    np.testing.assert_allclose([one.xyxy[0] for one in found], np.outer([1, 2, 4], [12, 10, 20, 22]))
 
 
 def test_overlapping_boxes_follow_the_callers_iou(tmp_path):

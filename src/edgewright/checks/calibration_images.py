@@ -75,7 +75,7 @@ def _overlap(calibration: ImageSet, evaluation: ImageSet) -> list[Finding]:
             "EW202",
             Severity.WARNING,
             "calibration set",
-            f"{len(both)} of {len(calibration.names)} calibration images are also in the evaluation set: {_some(both)}.",
+            f"{len(both)} of {len(calibration.names)} calibration images are evaluation images too: {_some(both)}.",
             {"images": list(both)},
             "Choose different images for each.",
         )

@@ -31,8 +31,8 @@ def calibration_stability(context: CheckContext) -> list[Finding]:
                 "EW206",
                 Severity.WARNING,
                 moving[0],
-                f"The ranges of {len(moving)} of {len(changes)} tensors differ by more than {100 * _MOVES:.0f} % between "
-                f"even and odd calibration images; {moving[0]} moves by {100 * changes[moving[0]]:.0f} %.",
+                f"The ranges of {len(moving)} of {len(changes)} tensors differ by more than {100 * _MOVES:.0f} % "
+                f"between even and odd calibration images; {moving[0]} moves by {100 * changes[moving[0]]:.0f} %.",
                 evidence,
                 "Pass more, or more varied, calibration images.",
             )

@@ -1,0 +1,1 @@
+"""The command line: one verb a file; the help text of a verb is its `HELP`."""

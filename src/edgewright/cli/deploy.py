@@ -15,7 +15,7 @@ from edgewright.errors import UserError
 HELP = """Take a model to a target and prove that the target computes what was trained.
 
 Builds the model in float and in the wanted precision with the target's own toolchain, runs every stage on the same
-images, says where and why the result goes wrong, keeps the decode tail in float if that mends it, and packs what passed.
+images, says where and why the result goes wrong, keeps the decode tail in float if that mends it, packs what passed.
 
 Example: edgewright deploy model.onnx --images val/ --labels val.json --calibration calib/
 """
@@ -38,7 +38,9 @@ def command(
     task: o.MaybeTask = None,
     precision: Annotated[
         _Text,
-        typer.Option("--precision", metavar="P[,P]", help="float, int8 or int16, in order of preference. [default: int8]"),
+        typer.Option(
+            "--precision", metavar="P[,P]", help="float, int8 or int16, in order of preference. [default: int8]"
+        ),
     ] = None,
     max_drop: Annotated[
         Optional[float],  # noqa: UP045
@@ -135,9 +137,7 @@ def _show(run: Any, *, as_json: bool) -> None:
 
     if as_json:
         out_json(
-            summary_json(
-                run.report, bundle=run.bundle, report_path=run.page, run_dir=run.run_dir, seconds=run.seconds
-            )
+            summary_json(run.report, bundle=run.bundle, report_path=run.page, run_dir=run.run_dir, seconds=run.seconds)
         )
         return
     encoding = sys.stdout.encoding or "utf-8"

@@ -10,7 +10,9 @@ import typer
 from edgewright.cli import options as o
 from edgewright.cli.verb import verb
 
-HELP = """Show what a model or a bundle is: signature, parts, head family, regions, preprocessing contract, provenance."""
+HELP = (
+    """Show what a model or a bundle is: signature, parts, head family, regions, preprocessing contract, provenance."""
+)
 
 
 @verb

@@ -18,7 +18,9 @@ MaybeTask = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--task", metavar="FAMILY", help="Head family, to overrule recognition; 'tensors' for none."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
+]
 Colour = Annotated[Optional[str], typer.Option("--colour", metavar="RGB|BGR|GRAY", help="Channel order.")]  # noqa: UP045
 Resize = Annotated[
     Optional[str],  # noqa: UP045

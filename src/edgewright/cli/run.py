@@ -51,7 +51,13 @@ def command(
     seconds = time.perf_counter() - started
     if as_json:
         out_json(
-            {"schema_version": 1, "verdict": "passed", "target": target, "images": results, "seconds": round(seconds, 3)}
+            {
+                "schema_version": 1,
+                "verdict": "passed",
+                "target": target,
+                "images": results,
+                "seconds": round(seconds, 3),
+            }
         )
     else:
         saved = f"  drawn: {save}" if save is not None else ""

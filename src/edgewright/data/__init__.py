@@ -1,0 +1,1 @@
+"""Images, labels, the preprocessing contract."""

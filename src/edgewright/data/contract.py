@@ -1,6 +1,6 @@
 """The preprocessing contract: how an image becomes the network's input, as data.
 
-One implementation (`preprocess`) serves calibration, verification, evaluation and running, so that they cannot disagree.
+One implementation (`preprocess`) serves calibration, verification, evaluation and running: they cannot disagree.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Contract(BaseModel):
         input: name of the model input.
         width, height: size of the network input, pixels.
         colour: channel order of the tensor.
-        resize: stretch; letterbox (keep the ratio, pad equally on both sides); letterbox-topleft (pad right and bottom).
+        resize: stretch; letterbox (keep the ratio, pad both sides alike); letterbox-topleft (pad right and bottom).
         interpolation: how pixels are resampled.
         pad_value: raw value of padding.
         mean, std: raw units, one entry a channel.

@@ -110,7 +110,7 @@ class _State:
             changed = None
             self.record(step, "failed", "the step refused this model")
             return
-        except Exception as error:  # noqa: BLE001 - a simplifier may fail in any way; the model is used without it then
+        except Exception as error:
             if step.needed:
                 raise
             self.record(step, "failed", f"{type(error).__name__}: {error}"[:300])

@@ -1,7 +1,7 @@
 """The reference executor: an ONNX graph in ONNX Runtime on this CPU.
 
-ONNX Runtime is the one compiler that runs inside our process (DESIGN.md, rule 2); preparation, calibration and the float
-reference of every target go through here.
+ONNX Runtime is the one compiler that runs inside our process (DESIGN.md, rule 2); preparation, calibration and the
+float reference of every target go through here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReferenceSession:
         self.name = name
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises types of its own that derive from Exception only
+        except Exception as error:
             raise ModelError(
                 f"ONNX Runtime {ort.__version__} cannot load {name}",
                 why=_first_line(error),
@@ -64,7 +64,7 @@ class ReferenceSession:
         wanted = list(names) if names is not None else self.output_names
         try:
             values = self._session.run(wanted, dict(feeds))
-        except Exception as error:  # noqa: BLE001 - see __init__
+        except Exception as error:
             raise ToolchainError(
                 f"ONNX Runtime failed while running {self.name}",
                 why=_first_line(error),
@@ -76,9 +76,7 @@ class ReferenceSession:
 def random_feeds(specs: Sequence[TensorSpec], seed: int = 0) -> Outputs:
     """Uniform [0, 1) inputs for a model whose preprocessing is not known yet."""
     generator = np.random.default_rng(seed)
-    return {
-        spec.name: generator.random([n or 1 for n in spec.shape], np.float32).astype(spec.dtype) for spec in specs
-    }
+    return {spec.name: generator.random([n or 1 for n in spec.shape], np.float32).astype(spec.dtype) for spec in specs}
 
 
 def available_cores() -> int:

@@ -15,7 +15,8 @@ from edgewright.graph.model import Model
 from edgewright.quant.plan import Precision
 from edgewright.quant.profile import FusionProfile
 
-_INTEGER_INPUTS = {"Reshape": 1, "Resize": 1, "Slice": 1, "Split": 1, "Squeeze": 1, "Unsqueeze": 1, "Pad": 1, "Gather": 1}
+_DATA_INPUTS = dict.fromkeys(("Reshape", "Resize", "Slice", "Split", "Squeeze", "Unsqueeze", "Pad", "Gather"), 1)
+"""Number of inputs that carry data, for ops whose other inputs are shapes, sizes or indices."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ def layout(model: Model, profile: FusionProfile, precisions: Mapping[str, Precis
         if precision == "float":
             continue
         for value in activation_inputs(node):
-            _claim(value, precision, leaders, widths, profile)
+            _claim(value, precision, leaders, widths)
         for operand in _operands(node, profile):
             operands.setdefault(operand.name, operand)
         for value in node.outputs:
             if is_float(value) and not _absorbed(value, profile, precisions):
-                _claim(value, precision, leaders, widths, profile)
+                _claim(value, precision, leaders, widths)
                 widths[value.name or ""] = precision  # the op that makes a tensor decides its width
     _share(model, profile, precisions, leaders)
     return Layout(leaders, tuple(operands.values()), widths)
@@ -90,17 +91,13 @@ def _claim(
     precision: Precision,
     leaders: dict[str, str],
     widths: dict[str, Precision],
-    profile: FusionProfile,
 ) -> None:
-    del profile
     name = value.name or ""
     leaders.setdefault(name, name)
     widths.setdefault(name, precision)
 
 
-def _share(
-    model: Model, profile: FusionProfile, precisions: Mapping[str, Precision], leaders: dict[str, str]
-) -> None:
+def _share(model: Model, profile: FusionProfile, precisions: Mapping[str, Precision], leaders: dict[str, str]) -> None:
     """Outputs of ops that only move data take over the grid of their input; nodes are in topological order."""
     for node in model.ir.graph:
         moves = node.op_type in profile.same_grid_ops and precisions.get(node.name or "", "float") != "float"
@@ -136,7 +133,7 @@ def activation_inputs(node: ir.Node) -> list[ir.Value]:
     """Float inputs of a node that are computed, not constant."""
     found = []
     for index, value in enumerate(node.inputs):
-        if value is None or value.const_value is not None or index >= _INTEGER_INPUTS.get(node.op_type, 99):
+        if value is None or value.const_value is not None or index >= _DATA_INPUTS.get(node.op_type, 99):
             continue
         if is_float(value):
             found.append(value)
@@ -149,7 +146,7 @@ def _operands(node: ir.Node, profile: FusionProfile) -> list[Operand]:
     for index, value in enumerate(node.inputs):
         if value is None or value.const_value is None or value.const_value.dtype != ir.DataType.FLOAT:
             continue
-        if index >= _INTEGER_INPUTS.get(node.op_type, 99):
+        if index >= _DATA_INPUTS.get(node.op_type, 99):
             continue
         if node.op_type not in profile.weight_ops:
             found.append(Operand(value.name or "", name, "constant"))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from edgewright.graph.model import Model
 from edgewright.quant.grids import activation_grid, weight_grid
-from edgewright.quant.layout import Layout, Operand, layout
+from edgewright.quant.layout import Layout, layout
 from edgewright.quant.observers import Observer
-from edgewright.quant.plan import PrecisionPlan, Precision
+from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
 from edgewright.quant.statistics import TensorStatistics
 from edgewright.tensors import QUANTISED_DTYPES, Grid

@@ -1,0 +1,1 @@
+"""Where models come from, each proven against its own framework."""

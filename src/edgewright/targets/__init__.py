@@ -1,0 +1,1 @@
+"""Targets: the Backend contract, the registry, and a folder for each vendor."""

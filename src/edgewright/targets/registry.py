@@ -11,7 +11,7 @@ from edgewright.targets.backend import Backend
 from edgewright.targets.facts import load_facts
 
 VENDORS: tuple[str, ...] = ("onnxruntime",)
-"""Folders beside this file that hold a vendor. Each has `facts.toml` and a `backend` module with `open_backend(chip)`."""
+"""Folders beside this file, one a vendor, each with `facts.toml` and a `backend` module with `open_backend(chip)`."""
 
 
 def target_names() -> list[str]:
@@ -32,4 +32,4 @@ def get_backend(target: str) -> Backend:
         raise UserError(f"unknown target {target!r}", todo=f"{hint}`edgewright targets` lists them all")
     vendor, _, chip = target.partition("/")
     module = importlib.import_module(f"edgewright.targets.{vendor}.backend")
-    return cast(Backend, module.open_backend(chip))
+    return cast("Backend", module.open_backend(chip))

@@ -5,5 +5,6 @@ Importing this package enters every family into `base.FAMILIES`, in the order in
 
 from edgewright.tasks.detection import fastestdet, ssd, yolov8, yolov8_raw, yolox
 from edgewright.tasks.keypoints import superpoint
+from edgewright.tasks.recognise import recognise
 
-__all__ = ["fastestdet", "ssd", "superpoint", "yolov8", "yolov8_raw", "yolox"]
+__all__ = ["fastestdet", "recognise", "ssd", "superpoint", "yolov8", "yolov8_raw", "yolox"]

@@ -41,13 +41,16 @@ class ShapeTable:
         """The axis of `before` that a reshape carries to `axis` of `after` unchanged; None when it mixes axes.
 
         An axis is kept if all that is to its left, or all that is to its right, is the same on both sides. Where the
-        shape of `after` is computed in the graph, the only axis of the same size is taken for it.
+        shape of `after` is computed in the graph, the axis of the same size is taken for it; among several, the one in
+        the same place.
         """
         old, new = self.shape(before), self.shape(after)
         if old is None:
             return None
         if new is None:
-            return old.index(size) if old.count(size) == 1 else None
+            if old.count(size) > 1:
+                return axis if axis < len(old) and old[axis] == size else None
+            return old.index(size) if size in old else None
         if axis < len(old) and None not in new[: axis + 1] and old[: axis + 1] == new[: axis + 1]:
             return axis
         tail = len(new) - axis

@@ -98,8 +98,8 @@ class Segment:
 def segments(model: Model, output: int, axis: int) -> tuple[Segment, ...]:
     """The channels along `axis` of an output, cut where the graph joins them.
 
-    The walk goes back through joins, transposes, reshapes that keep the axis, splits and slices, and ends at the op that
-    computes the values. Where the graph does not tell, a segment is not cut further.
+    The walk goes back through joins, transposes, reshapes that keep the axis, splits and slices, and ends at the op
+    that computes the values. Where the graph does not tell, a segment is not cut further.
     """
     return _walk(model.ir.graph.outputs[output], axis, ShapeTable(model), 0)
 

@@ -1,0 +1,1 @@
+"""Comparison by part, stages, degenerate outputs, verdict."""

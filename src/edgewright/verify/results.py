@@ -158,7 +158,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class StageTime:
-    """What a step of the way cost: seconds of wall time and of CPU; `reused` when its result came from the run directory."""
+    """What a step cost, seconds of wall time and of CPU; `reused` when its result came from the run directory."""
 
     name: str
     wall_s: float
@@ -250,8 +250,7 @@ class RunReport:
             contract=data["contract"],
             data=data["data"],
             stages={
-                name: tuple(PartError.from_json(error) for error in errors)
-                for name, errors in data["stages"].items()
+                name: tuple(PartError.from_json(error) for error in errors) for name, errors in data["stages"].items()
             },
             regions=data["regions"],
             profile=tuple(StageTime(**step) for step in data["profile"]),

@@ -49,16 +49,17 @@ def reasons_against(
     drop: float | None, errors: Sequence[PartError], findings: Sequence[Finding], allowed: Limits
 ) -> tuple[str, ...]:
     """Why a variant does not pass, one line each; empty when it does."""
-    reasons = [f"{finding.code}: {finding.message}" for finding in findings if finding.severity is Severity.ERROR]
+    codes = sorted({finding.code for finding in findings if finding.severity is Severity.ERROR})
+    reasons = [f"{', '.join(codes)} below"] if codes else []
     if drop is not None:
         # a drop of 1.04 printed as 1.0 beside a limit of 1.0 would look like a mistake: compare what is printed
         if round(drop, 1) > allowed.max_drop:
-            reasons.append(f"drop {drop:.1f} exceeds the limit {allowed.max_drop:g}")
+            reasons.append(f"drop of {drop:.1f} points, {allowed.max_drop:g} allowed")
         return tuple(reasons)
     for error in errors:
         if error.relative_l2 is None or error.relative_l2 > allowed.max_relative_l2:
             shown = "not finite" if error.relative_l2 is None else f"{error.relative_l2:.3g}"
-            reasons.append(f"{error.part}: relative L2 {shown} exceeds the limit {allowed.max_relative_l2:g}")
+            reasons.append(f"{error.part}: relative L2 {shown}, {allowed.max_relative_l2:g} allowed")
     return tuple(reasons)
 
 

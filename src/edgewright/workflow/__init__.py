@@ -1,0 +1,1 @@
+"""Whole jobs: deploy, compare, inspect."""

@@ -38,8 +38,8 @@ def deploy(
     Args:
         model: an ONNX file.
         images: a folder of images to measure on.
-        labels: their labels: a COCO JSON file, or a folder of YOLO or Pascal VOC files. Without labels the float model's
-            own detections are the ground truth.
+        labels: their labels: a COCO JSON file, or a folder of YOLO or Pascal VOC files. Without labels the float
+            model's own detections are the ground truth.
         calibration: a folder of other images to calibrate on; without it every other image of `images` is taken.
         target: `vendor/chip`; see `target_names`.
         task: head family, to overrule recognition; "tensors" compares outputs only.

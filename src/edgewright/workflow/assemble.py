@@ -10,7 +10,6 @@ from typing import Any
 
 from edgewright.bundle.pack import Contents, pack_bundle
 from edgewright.findings import Finding
-from edgewright.graph.io import load_model
 from edgewright.runtime.golden import record_golden
 from edgewright.tasks.base import FAMILIES, DecodeSettings
 from edgewright.verify.results import Latency, PartError, RunReport, Variant, Verdict
@@ -105,7 +104,8 @@ def _verdict(material: Material, shipped: Variant | None, variants: Sequence[Var
         if shipped.metric is not None and shipped.drop is not None:
             figure = (
                 f": {shipped.metric.name} {shipped.metric.value:.1f}, {abs(shipped.drop):.1f} "
-                f"{'below' if round(shipped.drop, 1) >= 0 else 'above'} the source model (limit {material.allowed.max_drop:g})"
+                f"{'below' if round(shipped.drop, 1) >= 0 else 'above'} the source model "
+                f"(limit {material.allowed.max_drop:g})"
             )
         return Verdict("passed", target, shipped.name, f"{shipped.name} computes what was trained{figure}.")
     tried = [one for one in variants if one.precision in material.recipe.precision]

@@ -149,8 +149,7 @@ def _open_bundle(path: Path, stack: ExitStack) -> _Side:
     check_host(bundle.manifest, backend, str(path))
     session = stack.enter_context(backend.open(bundle.artifact))
     contract = bundle.manifest.contract
-    head = Head.from_json(bundle.manifest.head.model_dump(mode="json"))
-    return _Side(ArtifactSession(session, bundle.artifact, contract), head, contract)
+    return _Side(ArtifactSession(session, bundle.artifact, contract), bundle.manifest.to_head(), contract)
 
 
 def _fed_alike(first: _Side, second: _Side) -> Session:
@@ -195,4 +194,3 @@ class _Renamed:
 
     def __exit__(self, *error: object) -> None:
         return
-

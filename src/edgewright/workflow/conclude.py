@@ -80,9 +80,7 @@ def _write(path: Path, recipe: Recipe, outcome: Outcome) -> dict[str, str]:
     write_text_atomic(path / PAGE, render_page(outcome.report, outcome.pictures))
     names = [RECIPE, REPORT, PAGE]
     if outcome.pack is not None:
-        names += sorted(
-            file.relative_to(path).as_posix() for file in (path / BUNDLE).rglob("*") if file.is_file()
-        )
+        names += sorted(file.relative_to(path).as_posix() for file in (path / BUNDLE).rglob("*") if file.is_file())
     return {name: file_digest(path / name) for name in names}
 
 

@@ -1,8 +1,8 @@
 """Deploy, from a trained model to a bundle that is proven to work, or to a clear account of what is wrong.
 
-    prepare ──> build float ──> calibrate ──> check ──> build int8 ──> verify ──> bundle
-                                    ^                                    │
-                                    └──── keep the decode tail in float <┘ (only if it fell short)
+prepare ──> build float ──> calibrate ──> check ──> build int8 ──> verify ──> bundle
+                                ^                                    │
+                                └──── keep the decode tail in float <┘ (only if it fell short)
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """"passed" or "failed"."""
+        """ "passed" or "failed"."""
         return self.report.verdict.word
 
     @property
@@ -176,9 +176,7 @@ class _Job:
 
     def _quantised(self, precision: Any, prepared: PreparedModel, workshop: Workshop, allowed: Limits) -> list[Built]:
         profile = self.backend.capabilities().fusion
-        calibrated = calibrate_stage(
-            self.run, self.recipe, self.key, prepared, profile, self.data, self.progress
-        )
+        calibrated = calibrate_stage(self.run, self.recipe, self.key, prepared, profile, self.data, self.progress)
         plan = calibrated.plan(precision)
         first = workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.data.evaluation)))
         if not self._falls_short(first, allowed) or not self.recipe.verify.repair:
@@ -225,7 +223,9 @@ def _check_precisions(recipe: Recipe, backend: Backend) -> None:
     for precision in recipe.precision:
         if precision not in able:
             raise UserError(
-                f"{recipe.target} has no {precision}", why=f"it computes in {', '.join(able)}", todo="choose --precision"
+                f"{recipe.target} has no {precision}",
+                why=f"it computes in {', '.join(able)}",
+                todo="choose --precision",
             )
 
 

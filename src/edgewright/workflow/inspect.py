@@ -14,7 +14,9 @@ from edgewright.workflow.prepared import describe, understand
 from edgewright.workflow.recipe import make_recipe
 
 
-def inspect_path(path: Path, *, task: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, Any]:
+def inspect_path(
+    path: Path, *, task: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, Any]:
     """Facts about an ONNX file or a bundle, JSON types only.
 
     Raises:

@@ -53,9 +53,7 @@ class Task:
     def detections(self, outputs: Outputs, placement: Any) -> Detections:
         """Detections of one image at the thresholds of evaluation."""
         family = FAMILIES.get(self.head.family)
-        return decode_image(
-            family, outputs, self.head, self.contract, family.evaluation, placement, self.names
-        )
+        return decode_image(family, outputs, self.head, self.contract, family.evaluation, placement, self.names)
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,7 @@ def _measure(
     reference = sessions.pop(REFERENCE)
     decode = task.detections if task.head.task == "detection" else None
     with progress.step(f"measure {title}", len(images.paths)) as advance:
-        found = evaluate(
-            reference, sessions, samples(images, task.contract), task.head.parts, decode, advance
-        )
+        found = evaluate(reference, sessions, samples(images, task.contract), task.head.parts, decode, advance)
     findings = [finding for outcome in found.stages.values() for finding in outcome.findings]
     metrics: dict[str, Metric] = {}
     if decode is not None:

@@ -101,9 +101,7 @@ class Workshop:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
 
-    def make(
-        self, name: str, precision: str, plan: PrecisionPlan | None, findings: tuple[Finding, ...] = ()
-    ) -> Built:
+    def make(self, name: str, precision: str, plan: PrecisionPlan | None, findings: tuple[Finding, ...] = ()) -> Built:
         """Build a variant, read it back, and measure it.
 
         Raises:

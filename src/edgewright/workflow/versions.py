@@ -17,12 +17,15 @@ _LIBRARIES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxslim", "opencv-pyt
 def library_versions() -> dict[str, str]:
     """Versions of Edgewright, Python and every library that computes something here."""
     versions = {"edgewright": __version__, "python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "unknown"
+    versions.update((name, _version(name)) for name in _LIBRARIES)
     return versions
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @functools.cache

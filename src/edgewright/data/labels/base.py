@@ -90,7 +90,7 @@ class Labels:
         return self.images.get(Path(image).name)
 
     @property
-    def boxes(self) -> int:
+    def count(self) -> int:
         """Number of labelled objects."""
         return sum(len(entry) for entry in self.images.values())
 
@@ -113,7 +113,7 @@ class Labels:
             raise DataError(
                 f"the labels have {len(self.names)} classes, the model has {nc}",
                 where=str(self.source),
-                why=f"ids are counted from this list: {', '.join(self.names[:8])}{', ...' if len(self.names) > 8 else ''}",
+                why=f"ids are counted from this list: {', '.join(self.names[:8])}{', ...' * (len(self.names) > 8)}",
                 todo="use labels that list all classes of the model, or give the class names in the model's order",
             )
 

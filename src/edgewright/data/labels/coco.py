@@ -40,8 +40,7 @@ class CocoFormat:
         if len(set(own)) != len(own):
             raise DataError("two categories have the same name", where=f"{file}, categories")
         class_of = {number: ids[name] for number, name in zip(order, own, strict=True)}
-        entries = {entry_name: entry for entry in _table(data, "images", file) for entry_name in _names_of(entry, file)}
-        chosen = {image.name: entries[key] for image in images for key in [_key(image, entries)] if key is not None}
+        chosen = _chosen(images, _table(data, "images", file), file)
         _check_sizes({image.name: image for image in images}, chosen, file)
         found = _annotations(data, {_integer(e, "id", file): name for name, e in chosen.items()}, class_of, file)
         return Labels(
@@ -89,15 +88,29 @@ def _table(data: dict[str, Any], key: str, file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _names_of(entry: dict[str, Any], file: Path) -> tuple[str]:
-    name = entry.get("file_name")
-    if not isinstance(name, str) or not name:
-        raise DataError("an image has no file_name", where=f"{file}, image id {entry.get('id')}")
-    return (PurePosixPath(name.replace("\\", "/")).name,)
-
-
-def _key(image: Path, entries: dict[str, Any]) -> str | None:
-    return image.name if image.name in entries else None
+def _chosen(images: Sequence[Path], entries: list[dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
+    """The entry of each image that has one, by file name; of several, the one in a folder of the same name (split)."""
+    by_name_of: dict[str, list[tuple[PurePosixPath, dict[str, Any]]]] = {}
+    for entry in entries:
+        name = entry.get("file_name")
+        if not isinstance(name, str) or not name:
+            raise DataError("an image has no file_name", where=f"{file}, image id {entry.get('id')}")
+        path = PurePosixPath(name.replace("\\", "/"))
+        by_name_of.setdefault(path.name, []).append((path, entry))
+    chosen = {}
+    for image in images:
+        found = by_name_of.get(image.name, [])
+        if len(found) > 1:
+            found = [(path, entry) for path, entry in found if path.parent.name == image.parent.name]
+            if len(found) != 1:
+                raise DataError(
+                    f"several images of these labels are called {image.name}",
+                    where=f"{file}, images",
+                    todo="use labels of one folder of images",
+                )
+        if found:
+            chosen[image.name] = found[0][1]
+    return chosen
 
 
 def _check_sizes(images: dict[str, Path], chosen: dict[str, dict[str, Any]], file: Path) -> None:

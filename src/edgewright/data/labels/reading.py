@@ -51,6 +51,24 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
     return sorted(found)
 
 
+def file_of(image: Path, files: Sequence[Path]) -> Path | None:
+    """The label file of an image among those with its stem; of several, the one in a folder of the same name (split).
+
+    Raises:
+        DataError: several fit, or none of several.
+    """
+    if len(files) < 2:
+        return files[0] if files else None
+    split = [file for file in files if file.parent.name == image.parent.name]
+    if len(split) != 1:
+        raise DataError(
+            f"{len(files)} label files belong to {image.name}",
+            where=", ".join(str(file) for file in files[:3]),
+            todo="name the folder of labels that belongs to the folder of images",
+        )
+    return split[0]
+
+
 def number(text: str) -> float:
     """A finite number.
 

@@ -1,8 +1,8 @@
 """Pascal VOC labels: one .xml file an image. Source: "The PASCAL VOC 2012 Development Kit", annotation files.
 
-Coordinates count pixels from 1 and include the last one, so a box covers xmin - 1 to xmax. Objects marked as difficult are
-neither to be found nor counted as wrong when found: they are marked `crowd`. Class ids follow `names` where given, a
-classes.txt beside the labels, else the alphabetical order of the names found in the files of the folder.
+Coordinates count pixels from 1 and include the last one, so a box covers xmin - 1 to xmax. Objects marked as difficult
+are neither to be found nor counted as wrong when found: they are marked `crowd`. Class ids follow `names` where given,
+a classes.txt beside the labels, else the alphabetical order of the names found in the files of the folder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from edgewright.data.labels.base import ImageLabels, Labels
 from edgewright.data.labels.class_names import find_class_names
-from edgewright.data.labels.reading import by_name, files_below, number, read_text
+from edgewright.data.labels.reading import by_name, file_of, files_below, number, read_text
 from edgewright.data.labels.safe_xml import parse_xml
 from edgewright.data.labels.sizes import image_size
 from edgewright.errors import DataError
@@ -37,17 +37,21 @@ class VocFormat:
         root = _root(path)
         if root is None:
             raise ValueError(f"{path} holds no VOC labels")
-        trees = {file.stem: (file, parse_xml(read_text(file, _MAX_BYTES), file)) for file in files_below(root, ".xml")}
+        files: dict[str, list[Path]] = {}
+        for file in files_below(root, ".xml"):
+            files.setdefault(file.stem, []).append(file)
+        chosen = {image: own for image in images if (own := file_of(image, files.get(image.stem, []))) is not None}
         listed = tuple(names) or find_class_names(root)
-        present = sorted({_text(item, "name", file) for file, tree in trees.values() for item in tree.iter("object")})
+        # without a list of classes the ids depend on all files of the folder, not only on those of these images
+        wanted = list(chosen.values()) if listed else [file for same in files.values() for file in same]
+        trees = {file: parse_xml(read_text(file, _MAX_BYTES), file) for file in wanted}
+        present = sorted({_text(item, "name", file) for file, tree in trees.items() for item in tree.iter("object")})
         order = listed or tuple(present)
         ids = by_name(order, present, root)
         found = {}
-        for image in images:
-            if image.stem in trees:
-                file, tree = trees[image.stem]
-                _check_size(tree, image, file)
-                found[image.name] = _labels(tree, ids, file)
+        for image, file in chosen.items():
+            _check_size(trees[file], image, file)
+            found[image.name] = _labels(trees[file], ids, file)
         missing = tuple(image.name for image in images if image.name not in found)
         return Labels(path, self.name, found, order, missing, ids_from_file=bool(names))
 

@@ -1,7 +1,8 @@
 """YOLO labels: one .txt file an image, one line an object.
 
 A line holds a class id and the box as centre x, centre y, width, height, relative to the image; or a class id and the
-corners of a polygon, x1 y1 x2 y2 ..., of which the bounding box is taken. Source: Ultralytics, "Object Detection Datasets".
+corners of a polygon, x1 y1 x2 y2 ..., of which the bounding box is taken. Source: Ultralytics, "Object Detection
+Datasets".
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from edgewright.data.labels.base import ImageLabels, Labels
 from edgewright.data.labels.class_names import NAME_FILES, find_class_names
-from edgewright.data.labels.reading import files_below, number, read_text
+from edgewright.data.labels.reading import file_of, files_below, number, read_text
 from edgewright.data.labels.sizes import image_size
 from edgewright.errors import DataError
 
@@ -40,14 +41,13 @@ class YoloFormat:
         files: dict[str, list[Path]] = {}
         for file in _label_files(root):
             files.setdefault(file.stem, []).append(file)
-        found, unlabelled = {}, []
+        found: dict[str, ImageLabels] = {}
+        unlabelled: list[str] = []
         for image in images:
-            file = _file_of(image, files.get(image.stem, []))
-            if file is None:
+            own = file_of(image, files.get(image.stem, []))
+            if own is None:
                 unlabelled.append(image.name)
-                found[image.name] = ImageLabels.of([], [])
-            else:
-                found[image.name] = _read(file, image)
+            found[image.name] = ImageLabels.of([], []) if own is None else _read(own, image)
         return Labels(path, self.name, found, tuple(names) or find_class_names(root), tuple(unlabelled))
 
 
@@ -61,25 +61,15 @@ def _root(path: Path) -> Path | None:
         places.append(path.parent / "labels")
     elif path.parent.name == "images":  # images/val with labels/val
         places.append(path.parent.parent / "labels" / path.name)
-    return next((place for place in places if place.is_dir() and _label_files(place)), None)
+    return next((place for place in places if place.is_dir() and any(map(_is_label, place.rglob("*.txt")))), None)
 
 
 def _label_files(folder: Path) -> list[Path]:
-    return [file for file in files_below(folder, ".txt") if file.name.lower() not in NAME_FILES | _README]
+    return [file for file in files_below(folder, ".txt") if _is_label(file)]
 
 
-def _file_of(image: Path, files: list[Path]) -> Path | None:
-    """The label file of an image; among several of one name, the one in the folder of the same name (split)."""
-    if len(files) > 1:
-        split = [file for file in files if file.parent.name == image.parent.name]
-        if len(split) != 1:
-            raise DataError(
-                f"{len(files)} label files belong to {image.name}",
-                where=", ".join(str(file) for file in files[:3]),
-                todo="name the folder of labels that belongs to the folder of images",
-            )
-        return split[0]
-    return files[0] if files else None
+def _is_label(file: Path) -> bool:
+    return file.name.lower() not in NAME_FILES | _README and not file.name.startswith(".")
 
 
 def _read(file: Path, image: Path) -> ImageLabels:

@@ -50,7 +50,9 @@ def _resolve(spec: TensorSpec, options: PrepareOptions) -> tuple[int, ...]:
                 todo="give as many numbers as the input has dimensions, and keep those that are fixed",
             )
         return given
-    shape = [1 if index == 0 and size is None and len(spec.shape) > 1 else size for index, size in enumerate(spec.shape)]
+    shape = [
+        1 if index == 0 and size is None and len(spec.shape) > 1 else size for index, size in enumerate(spec.shape)
+    ]
     if any(size is None for size in shape) or not shape:
         known = ",".join("?" if size is None else str(size) for size in shape)
         raise ModelError(

@@ -1,0 +1,1 @@
+"""`onnxruntime/cpu`, the embedded default."""

@@ -138,7 +138,11 @@ class OnnxRuntimeBackend:
                 )
             )
         unsigned = any(grid.dtype == "uint8" for grid in plan.activations.values())
-        if unsigned and self.host()["int8_dot_product"] == "none" and self.host()["architecture"] in ("x86_64", "AMD64"):
+        if (
+            unsigned
+            and self.host()["int8_dot_product"] == "none"
+            and self.host()["architecture"] in ("x86_64", "AMD64")
+        ):
             found.append(
                 Finding(
                     "EW502",

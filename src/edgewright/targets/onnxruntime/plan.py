@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgewright.graph.model import Model
-from edgewright.quant.plan import PrecisionPlan, Precision
+from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.tensors import Grid
 
 
@@ -69,6 +69,10 @@ def _on_codes(node: ir.Node) -> bool:
 def _precision(node: ir.Node) -> Precision:
     for value in node.inputs:
         producer = value.producer() if value is not None else None
-        if producer is not None and producer.op_type == "DequantizeLinear" and _constant(producer, 2).dtype.itemsize == 2:
+        if (
+            producer is not None
+            and producer.op_type == "DequantizeLinear"
+            and _constant(producer, 2).dtype.itemsize == 2
+        ):
             return "int16"
     return "int8"

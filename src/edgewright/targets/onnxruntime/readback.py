@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,10 @@ import onnx
 
 from edgewright.errors import ToolchainError
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.targets.facts import load_facts
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
-_MOVES = frozenset(
-    {
-        "ArgMax",
-        "Flatten",
-        "Gather",
-        "MaxPool",
-        "Reshape",
-        "Resize",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
-    }
-)
+_MOVES = frozenset(load_facts("onnxruntime")["fusion"]["same_grid_ops"])
 _CODES = frozenset(
     {
         onnx.TensorProto.UINT8,
@@ -82,7 +68,7 @@ def optimised_graph(data: bytes) -> onnx.ModelProto:
         options.intra_op_num_threads = 1
         try:
             ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime's own exception types derive from Exception only
+        except Exception as error:
             raise ToolchainError(
                 "ONNX Runtime refuses the model that was built from the plan",
                 why=str(error).strip().splitlines()[0][:400],
@@ -97,9 +83,8 @@ def _code_tensors(graph: onnx.GraphProto) -> frozenset[str]:
     """Names of tensors that hold codes. The saved graph has no types of inner tensors, so they are followed."""
     codes = {tensor.name for tensor in graph.initializer if tensor.data_type in _CODES}
     for node in graph.node:
-        if node.op_type == "QuantizeLinear" or node.op_type.startswith("QLinear") or node.op_type in ("QGemm",):
-            codes.update(node.output)
-        elif node.op_type in _MOVES and node.input and node.input[0] in codes:
+        makes_codes = node.op_type == "QuantizeLinear" or _is_integer_kernel(node)
+        if makes_codes or (node.op_type in _MOVES and node.input and node.input[0] in codes):
             codes.update(node.output)
     return frozenset(codes)
 
@@ -107,11 +92,9 @@ def _code_tensors(graph: onnx.GraphProto) -> frozenset[str]:
 def _kind(node: onnx.NodeProto, codes: frozenset[str]) -> str:
     if node.op_type in _CONVERSIONS:
         return "conversion"
-    if node.op_type.startswith("QLinear") or node.op_type in ("QGemm", "ConvInteger", "MatMulInteger"):
-        return "codes"
-    return "codes" if node.input and node.input[0] in codes else "float"
+    on_codes = _is_integer_kernel(node) or (bool(node.input) and node.input[0] in codes)
+    return "codes" if on_codes else "float"
 
 
-def toolchain_counts(read: Mapping[str, Any]) -> dict[str, int]:
-    """The counts of `read_back` that the table shows."""
-    return {name: int(read[name]) for name in ("int8", "float", "conversions")}
+def _is_integer_kernel(node: onnx.NodeProto) -> bool:
+    return node.op_type.startswith("QLinear") or node.op_type in ("QGemm", "ConvInteger", "MatMulInteger")

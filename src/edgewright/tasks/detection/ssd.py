@@ -61,7 +61,7 @@ class Ssd:
                 Part("scores", names[1 - boxes], 2, 0, None, "probability", 2),
                 Part("boxes", names[boxes], 2, 0, None, "boxes", 2),
             ),
-            {"classes": columns - 1},
+            {"nc": columns - 1},
             f"{names[1 - boxes]} has a background and {columns - 1} classes, {names[boxes]} 4 corners, "
             f"for {shapes[0][1]} anchors each",
         )
@@ -78,7 +78,8 @@ class Ssd:
         class_ids, anchors, best = select(scores, settings)
         relative = np.asarray(outputs[head.parts[1].output][0][anchors], np.float32)
         size = np.array([contract.width, contract.height] * 2, np.float32)
-        return Candidates(relative * size, best, class_ids)
+        with np.errstate(invalid="ignore", over="ignore"):  # `Candidates.usable` drops what is not finite
+            return Candidates(relative * size, best, class_ids)
 
 
 def _boxes_output(model: Model) -> int | None:

@@ -41,11 +41,11 @@ class YoloV8:
         if head is None:
             return None
         found = segments(model, 0, head.params["axis"])
-        cuts = boundaries(found)
         # a cut at 5 is YOLOX, which tells objectness apart
-        objectness = 5 in cuts and head.params["classes"] > 1
-        is_ours = 4 in cuts and not objectness and all(s.is_probability for s in within(found, 4))
-        return head if is_ours and not any(s.is_probability for s in within(found, 0, 4)) else None
+        objectness = 5 in boundaries(found) and head.params["nc"] > 1
+        boxes, scores = within(found, 0, 4), within(found, 4)
+        is_ours = all(s.is_probability for s in scores) and not any(s.is_probability for s in boxes)
+        return head if is_ours and not objectness else None
 
     def fit(self, model: Model) -> Head | None:
         """One output with an anchor axis and at least five channels."""
@@ -60,7 +60,7 @@ class YoloV8:
                 Part("boxes", name, axis, 0, 4, "boxes", axis),
                 Part("scores", name, axis, 4, None, "probability", axis),
             ),
-            {"axis": axis, "classes": channels - 4, "strides": list(strides)},
+            {"axis": axis, "nc": channels - 4, "strides": list(strides)},
             f"{name} has 4 box and {channels - 4} score channels for the {rows.anchors} cells "
             f"of strides {', '.join(map(str, strides))}",
         )

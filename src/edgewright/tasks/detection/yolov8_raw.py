@@ -59,7 +59,7 @@ class YoloV8Raw:
             self.task,
             tuple(parts),
             {
-                "classes": first.classes,
+                "nc": first.classes,
                 "bins": first.bins,
                 "strides": [level.stride for level in levels],
                 "sigmoid": first.sigmoid,

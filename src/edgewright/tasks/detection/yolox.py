@@ -68,7 +68,7 @@ class YoloX:
             ),
             {
                 "axis": axis,
-                "classes": classes,
+                "nc": classes,
                 "strides": list(rows.strides),
                 "sigmoid": activated,
                 "decoded": decoded,

@@ -101,8 +101,8 @@ def sample_descriptors(coarse: NDArray[Any], xy: NDArray[np.float32]) -> NDArray
     """Descriptors at points, bilinear, of length 1.
 
     Half-cell convention: entry (i, j) of the coarse map stands for the centre of its cell of 8 pixels, so a pixel whose
-    centre is x lies at (x + 0.5) / 8 - 0.5 of the map; beyond the outer centres the edge is repeated. (The published code
-    stretches the map from edge to edge instead, which shifts descriptors by up to half a cell at the border.)
+    centre is x lies at (x + 0.5) / 8 - 0.5 of the map; beyond the outer centres the edge is repeated. (The published
+    code stretches the map from edge to edge instead, which shifts descriptors by up to half a cell at the border.)
 
     Args:
         coarse: (d, h, w).

@@ -28,7 +28,7 @@ class Watch:
     Attributes:
         images: images seen.
         low, high: smallest and largest finite value; inf and -inf before the first.
-        count, zeros, non_finite, at_top: numbers of values: all, zero, NaN or Inf, equal to the largest one of an image.
+        count, zeros, non_finite, at_top: numbers of values: all, zero, NaN or Inf, equal to the largest of an image.
         distinct: number of distinct values over the first images, at most 4096.
         varies: whether two images gave different values.
     """
