@@ -11,12 +11,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from bundle_fakes import TARGET, entries_of, put_manifest, rehash, rewrite_manifest, zip_of
 
 from edgewright.bundle.archive import Limits
 from edgewright.bundle.golden import arrays_to_bytes
 from edgewright.bundle.open import open_bundle
 from edgewright.errors import BundleError, TargetMismatch
+from tests.bundle.bundle_fakes import TARGET, entries_of, put_manifest, rehash, rewrite_manifest, zip_of
 
 
 def everything(folder):

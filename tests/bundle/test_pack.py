@@ -8,12 +8,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from bundle_fakes import CREATED, TARGET, entries_of, fake_contents
 
 from edgewright.bundle.golden import Golden, arrays_to_bytes
 from edgewright.bundle.open import open_bundle
 from edgewright.bundle.pack import pack_bundle, zip_bundle
 from edgewright.errors import BundleError, OutputError
+from tests.bundle.bundle_fakes import CREATED, TARGET, entries_of, fake_contents
 
 
 def tree(folder):

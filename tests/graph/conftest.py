@@ -1,22 +1,12 @@
-"""Small models as readable text graphs."""
+"""A small model for the tests of this folder."""
 
 from __future__ import annotations
 
 import numpy as np
-import onnx
-import onnx.parser
-import onnx_ir as ir
 import pytest
 
 from edgewright.graph.model import Model
-
-
-def model_from_text(text: str, **weights: np.ndarray) -> Model:
-    """A model from ONNX text; `weights` become initialisers of these names."""
-    proto = onnx.parser.parse_model(text)
-    for name, values in weights.items():
-        proto.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
-    return Model(ir.from_proto(proto))
+from tests.helpers import model_from_text
 
 
 @pytest.fixture

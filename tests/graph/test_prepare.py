@@ -11,8 +11,7 @@ from edgewright.graph.prepare import Prepared, prepare
 from edgewright.graph.reference import ReferenceSession, random_feeds
 from edgewright.graph.steps import STEPS, PrepareOptions
 from edgewright.graph.steps.base import Step
-
-from .conftest import model_from_text
+from tests.helpers import model_from_text
 
 
 def prepared(model: Model, **options: object) -> Prepared:

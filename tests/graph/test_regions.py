@@ -7,8 +7,7 @@ import pytest
 
 from edgewright.graph.model import Model
 from edgewright.graph.regions import count_regions, decode_tail, regions
-
-from .conftest import model_from_text
+from tests.helpers import model_from_text
 
 NECKED = """
 <ir_version: 8, opset_import: ["" : 17]>

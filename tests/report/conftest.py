@@ -129,7 +129,11 @@ def rich_report() -> RunReport:
             "layout": "NCHW",
             "dtype": "float32",
         },
-        data={"max_drop": 1.0, "evaluation": {"images": 64, "labels": "val.json"}, "calibration": {"images": 32, "observer": "mse"}},
+        data={
+            "max_drop": 1.0,
+            "evaluation": {"images": 64, "labels": "val.json"},
+            "calibration": {"images": 32, "observer": "mse"},
+        },
         stages={
             "onnx": parts(0, 0),
             "prepared": parts(2.1e-7, 1.8e-7, 3),

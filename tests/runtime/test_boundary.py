@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bundle_fakes import CONTRACT, FakeBackend, fake_artifact, sample_image
 
 from edgewright.errors import BundleError
 from edgewright.runtime.boundary import from_port, to_port
 from edgewright.runtime.golden import record_golden, relative_l2
 from edgewright.targets.artifact import PortSpec
 from edgewright.tensors import Grid, TensorSpec
+from tests.bundle.bundle_fakes import CONTRACT, FakeBackend, fake_artifact, sample_image
 
 
 def port(dtype, shape, layout="", grid=None):

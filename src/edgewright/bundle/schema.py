@@ -115,6 +115,7 @@ class DecodeInfo(Frozen):
     iou: Annotated[float, Field(ge=0, le=4096)]  # keypoint heads keep a radius in pixels here
     max_results: Annotated[int, Field(ge=1, le=1_000_000)] = 300
     max_candidates: Annotated[int, Field(ge=1, le=10_000_000)] = 30_000
+    clip: bool = True
 
 
 class GoldenInfo(Frozen):

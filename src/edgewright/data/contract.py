@@ -37,6 +37,7 @@ class Contract(BaseModel):
         colour: channel order of the tensor.
         resize: stretch; letterbox (keep the ratio, pad both sides alike); letterbox-topleft (pad right and bottom).
         interpolation: how pixels are resampled.
+        rounding: how a letterboxed size becomes whole pixels; YOLOX rounds down, the others to the nearest.
         pad_value: raw value of padding.
         mean, std: raw units, one entry a channel.
         layout: order of axes.
@@ -51,6 +52,7 @@ class Contract(BaseModel):
     colour: Literal["RGB", "BGR", "GRAY"] = "RGB"
     resize: Resize = "letterbox"
     interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
+    rounding: Literal["nearest", "down"] = "nearest"
     pad_value: int = Field(default=114, ge=0, le=255)
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (255.0, 255.0, 255.0)
@@ -98,12 +100,13 @@ class Placement:
     width: int
     height: int
 
-    def boxes_to_image(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Boxes (n, 4) from network pixels to image pixels, clipped to the image."""
+    def boxes_to_image(self, xyxy: NDArray[np.float32], *, clip: bool = True) -> NDArray[np.float32]:
+        """Boxes (n, 4) from network pixels to image pixels, cut at the image's border unless `clip` is false."""
         pad = np.array([self.pad_x, self.pad_y] * 2, np.float32)
         scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
         limit = np.array([self.width, self.height] * 2, np.float32)
-        return np.asarray(np.clip((xyxy - pad) / scale, 0, limit), np.float32)
+        boxes = (xyxy - pad) / scale
+        return np.asarray(np.clip(boxes, 0, limit) if clip else boxes, np.float32)
 
     def points_to_image(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points (n, 2) from network pixels to image pixels."""
@@ -148,7 +151,8 @@ def place(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[np.uint
         resized = _u8(cv2.resize(image, (contract.width, contract.height), interpolation=mode))
         return resized, Placement(contract.width / width, contract.height / height, 0.0, 0.0, width, height)
     ratio = min(contract.width / width, contract.height / height)
-    new_w, new_h = max(1, round(width * ratio)), max(1, round(height * ratio))
+    whole = int if contract.rounding == "down" else round
+    new_w, new_h = max(1, whole(width * ratio)), max(1, whole(height * ratio))
     if (new_w, new_h) != (width, height):
         image = _u8(cv2.resize(image, (new_w, new_h), interpolation=mode))
     spare_x, spare_y = contract.width - new_w, contract.height - new_h

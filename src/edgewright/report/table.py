@@ -106,8 +106,9 @@ def _blocks(report: RunReport, encoding: str) -> Iterator[RenderableType]:
     reasons.add_column(no_wrap=True)
     reasons.add_column(overflow="fold")
     for row in variant_rows(report):
-        for reason in row.reasons:
-            reasons.add_row(Text("fails", style="red"), Text(_safe(f"{row.name}: {_sentence(reason)}", encoding)))
+        if row.reasons:
+            told = _sentence("; ".join(row.reasons))
+            reasons.add_row(Text("fails", style="red"), Text(_safe(f"{row.name}: {told}", encoding)))
     if reasons.row_count:
         yield reasons
     if report.findings:

@@ -62,12 +62,14 @@ class DecodeSettings:
         iou: overlap above which the weaker of two boxes of one class is dropped; keypoints: radius in pixels.
         max_results: largest number of boxes or points kept in an image.
         max_candidates: largest number of boxes that enter NMS, the best by score.
+        clip: whether boxes are cut at the image's border. Some families are measured without, as their authors do.
     """
 
     confidence: float
     iou: float
     max_results: int = 300
     max_candidates: int = 30_000
+    clip: bool = True
 
 
 class HeadFamily(Protocol):

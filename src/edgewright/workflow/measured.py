@@ -173,11 +173,18 @@ def _missing(task: Task, found: Mapping[str, Mapping[str, Detections]]) -> list[
 
 
 def _keypoint_metrics(task: Task, images: ImageFiles, sessions: Mapping[str, Session]) -> dict[str, Metric]:
-    pixels = [read_image(path) for path in images.paths[:_PAIR_IMAGES]]
+    size = (task.contract.width, task.contract.height)  # distances in pixels count at the network's own size
+    pixels = [_resized(read_image(path), size) for path in images.paths[:_PAIR_IMAGES]]
     return {
         name: keypoint_metrics(functools.partial(_keypoints, task, session), pixels, _SEED, _PAIRS)
         for name, session in sessions.items()
     }
+
+
+def _resized(image: Any, size: tuple[int, int]) -> Any:
+    import cv2
+
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _keypoints(task: Task, session: Session, image: Any) -> Keypoints:

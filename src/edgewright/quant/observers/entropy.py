@@ -8,7 +8,8 @@ Differences from there: (1) TensorRT folds the histogram to absolute values; tha
 Otherwise one threshold clips both ends, each only where it reaches beyond, and outliers go to the end of their own
 side. (2) The threshold moves in steps of 1/128 of the farther end, and an end in an empty bin moves inwards to one that
 is not: otherwise the outliers would have no bin in Q. (3) With as many levels as bins or more (16 bits) no range loses
-anything, and the exact range is taken.
+anything, and the exact range is taken. (4) A range that clips more than a twentieth of the values is not tried: at the
+worst all of them pile up in one bin, P equals Q, and the divergence is 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from edgewright.quant.observers.base import OBSERVERS, exact_range, histogram_of
 from edgewright.quant.statistics import Range, TensorStatistics
 
 _CANDIDATES = 128
+_MOST_CLIPPED = 0.05
 
 
 class Entropy:
@@ -80,7 +82,7 @@ def _windows(counts: NDArray[np.float64], zero: int, levels: int) -> list[tuple[
         if stop - start < levels:
             break
         inside = filled[(filled >= start) & (filled < stop)]
-        if inside.size:
+        if inside.size and counts[start:stop].sum() >= (1 - _MOST_CLIPPED) * counts.sum():
             found[int(inside[0]), int(inside[-1]) + 1] = None
     return list(found)
 

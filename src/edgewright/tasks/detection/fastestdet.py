@@ -33,7 +33,9 @@ class FastestDet:
     title = "FastestDet"
     task = "detection"
     needs = "one output (1, 5 + classes, height / 16, width / 16)"
-    evaluation = DecodeSettings(confidence=0.05, iou=0.45)  # the score's roots lift noise: 0.001 lets all pass
+    evaluation = DecodeSettings(
+        confidence=0.05, iou=0.45, clip=False
+    )  # the score's roots lift noise: 0.001 lets all pass
     running = DecodeSettings(confidence=0.5, iou=0.45)
 
     def recognise(self, model: Model) -> Head | None:

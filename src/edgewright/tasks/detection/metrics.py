@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.data.labels import ImageLabels, Labels
 from edgewright.errors import DataError
 from edgewright.tasks.detection.detections import Detections
-from edgewright.verify.results import Metric
+from edgewright.tasks.metric import Metric
 
 MAX_DETECTIONS = 300  # per image; COCO's 100 would cut what YOLO evaluation keeps
 REFERENCE_CONFIDENCE = 0.25

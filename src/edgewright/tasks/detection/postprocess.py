@@ -94,7 +94,7 @@ def decode_image(
     placement: Placement,
     names: Sequence[str] = (),
 ) -> Detections:
-    """Outputs of one image to detections in image pixels, clipped to the image, best score first.
+    """Outputs of one image to detections in image pixels, best score first.
 
     Args:
         family: a detection family, whose `decode` gives `Candidates`.
@@ -106,4 +106,4 @@ def decode_image(
         names: class names, by class id.
     """
     found = suppress(family.decode(outputs, head, contract, settings), settings, names)
-    return Detections(placement.boxes_to_image(found.xyxy), found.scores, found.class_ids, names)
+    return Detections(placement.boxes_to_image(found.xyxy, clip=settings.clip), found.scores, found.class_ids, names)

@@ -35,7 +35,7 @@ class YoloX:
     needs = (
         "one output (1, anchors, 5 + classes) or (1, 5 + classes, anchors), with an anchor for each cell of the grids"
     )
-    evaluation = DecodeSettings(confidence=0.001, iou=0.65)
+    evaluation = DecodeSettings(confidence=0.001, iou=0.65, clip=False)
     running = DecodeSettings(confidence=0.25, iou=0.45)
 
     def recognise(self, model: Model) -> Head | None:
@@ -79,7 +79,7 @@ class YoloX:
 
     def contract(self, head: Head, model: Model) -> Contract:
         """Letterbox at the top left, padded with 114, BGR, 0..255."""
-        return image_contract(model, "BGR", 0.0, 1.0, resize="letterbox-topleft", pad_value=114)
+        return image_contract(model, "BGR", 0.0, 1.0, resize="letterbox-topleft", rounding="down", pad_value=114)
 
     def decode(
         self, outputs: Mapping[str, NDArray[Any]], head: Head, contract: Contract, settings: DecodeSettings

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewright.errors import DataError
 from edgewright.tasks.keypoints.homography import homography_pairs, warp_points
 from edgewright.tasks.keypoints.keypoints import Keypoints
-from edgewright.verify.results import Metric
+from edgewright.tasks.metric import Metric
 
 _CORRECT = 3.0  # pixels
 _CORNER_ERRORS = (1, 3, 5)  # pixels
