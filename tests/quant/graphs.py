@@ -24,7 +24,9 @@ def model_of(nodes: list[onnx.NodeProto], outputs: list[str], shape: list[Any], 
         [helper.make_empty_tensor_value_info(name) for name in outputs],
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    proto = onnx.ModelProto(graph=graph, ir_version=8, opset_import=[helper.make_opsetid("", 13)])
+    proto = onnx.ModelProto(
+        graph=graph, ir_version=8, opset_import=[helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)]
+    )
     return Model(ir.from_proto(proto))
 
 

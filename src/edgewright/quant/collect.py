@@ -146,7 +146,7 @@ class _Collector:
 def _groups(elements: Mapping[str, int | None], histogram: bool) -> list[tuple[list[str], list[str]]]:
     """Tensors to reduce and tensors to see whole, in groups that hand out no more than the budget each.
 
-    A tensor of unknown size, or of none, is seen whole: a reduction over nothing fails in ONNX Runtime.
+    A tensor of unknown size, or of none, is seen whole: a reduction over nothing is undefined before opset 18.
     """
     groups: list[tuple[list[str], list[str]]] = []
     room = 0

@@ -75,7 +75,8 @@ def layout(model: Model, profile: FusionProfile, precisions: Mapping[str, Precis
         if precision == "float":
             continue
         for value in activation_inputs(node):
-            _claim(value, precision, leaders, widths)
+            if not _absorbed(value, profile, precisions):
+                _claim(value, precision, leaders, widths)
         for operand in _operands(node, profile):
             operands.setdefault(operand.name, operand)
         for value in node.outputs:

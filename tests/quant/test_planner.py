@@ -1,0 +1,150 @@
+"""Which tensors get a grid, and which grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.graph.model import Model
+from edgewright.quant.collect import collect_statistics
+from edgewright.quant.layout import default_precisions, layout
+from edgewright.quant.observers import parse_observer
+from edgewright.quant.plan import PrecisionPlan
+from edgewright.quant.planner import QuantOptions, make_plan
+from edgewright.quant.profile import FusionProfile
+from tests.helpers import model_from_text, normal
+
+PROFILE = FusionProfile(
+    quantised_ops=frozenset({"Conv", "Relu", "Sigmoid", "Mul", "MaxPool", "Concat", "Reshape", "MatMul"}),
+    same_grid_ops=frozenset({"MaxPool", "Reshape"}),
+    fused_activations=frozenset({"Relu"}),
+    weight_ops=frozenset({"Conv", "MatMul"}),
+)
+TEXT = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,3,8,8] image) => (float[1,96] out) {
+    [conv] c = Conv <pads = [1,1,1,1]> (image, w, b)
+    [relu] r = Relu (c)
+    [pool] p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (r)
+    [sig] s = Sigmoid (p)
+    [silu] m = Mul (p, s)
+    [half] h = Mul (m, two)
+    [join] j = Concat <axis = 1> (h, m)
+    [exp] e = Exp (j)
+    [cut] q = Slice (e, zero, three, one)
+    [flat] out = Reshape (q, shape)
+}
+"""
+
+
+@pytest.fixture
+def model() -> Model:
+    return model_from_text(
+        TEXT,
+        w=normal(3, 3, 3, 3),
+        b=normal(3),
+        two=np.array([2.0], np.float32),
+        zero=np.array([0], np.int64),
+        three=np.array([6], np.int64),
+        one=np.array([1], np.int64),
+        shape=np.array([1, 96], np.int64),
+    )
+
+
+def plan_of(model: Model, precisions: dict[str, str] | None = None, **options: object) -> PrecisionPlan:
+    chosen = precisions if precisions is not None else default_precisions(model, PROFILE, "int8")
+    observed = layout(model, PROFILE, chosen).observed  # type: ignore[arg-type]
+    feeds = [{"image": normal(1, 3, 8, 8, seed=seed)} for seed in range(4)]
+    statistics = collect_statistics(model, observed, feeds, histogram=False)
+    settings = QuantOptions(parse_observer("minmax"), **options)  # type: ignore[arg-type]
+    return make_plan(model, PROFILE, statistics, chosen, settings)  # type: ignore[arg-type]
+
+
+def test_grids_follow_the_fusion_profile(model: Model) -> None:
+    plan = plan_of(model)
+    assert set(plan.activations) == {"image", "r", "p", "s", "m", "h", "j", "q", "out"}
+    assert "c" not in plan.activations, "the Conv absorbs its Relu"
+    assert "e" not in plan.activations, "Exp and its readers are in float"
+    assert plan.activations["p"] is plan.activations["r"] or plan.activations["p"] == plan.activations["r"]
+    assert plan.activations["out"].to_json() == plan.activations["q"].to_json()
+    assert plan.activations["r"].to_json() == plan.activations["p"].to_json()
+    assert plan.ops["flat"] == "int8"
+    assert "exp" not in plan.ops
+    assert plan.activations["r"].low == 0.0
+
+
+def test_weights_per_channel_and_bias_on_the_product_grid(model: Model) -> None:
+    plan = plan_of(model)
+    assert plan.weights["w"].axis == 0
+    assert plan.weights["w"].scale.shape == (3,)
+    assert plan.weights["b"].dtype == "int32"
+    expected = plan.activations["image"].scale * plan.weights["w"].scale
+    assert np.allclose(plan.weights["b"].scale, expected)
+    assert plan.weights["two"].dtype == "uint8"
+    assert plan_of(model, per_channel=False).weights["w"].axis is None
+
+
+def test_float_nodes_take_their_grids_away(model: Model) -> None:
+    chosen = default_precisions(model, PROFILE, "int8")
+    for name in ("join", "half", "flat"):
+        chosen[name] = "float"
+    plan = plan_of(model, chosen)  # type: ignore[arg-type]
+    assert "j" not in plan.activations
+    assert "h" not in plan.activations
+    assert "two" not in plan.weights
+    assert "m" in plan.activations, "the op that makes it is quantised"
+
+
+def test_a_relu_in_float_is_not_absorbed(model: Model) -> None:
+    chosen = default_precisions(model, PROFILE, "int8")
+    chosen["relu"] = "float"
+    assert "c" in plan_of(model, chosen).activations  # type: ignore[arg-type]
+
+
+def test_16_bit_and_symmetric(model: Model) -> None:
+    wide = plan_of(model, dict(default_precisions(model, PROFILE, "int16")))
+    assert {grid.dtype for grid in wide.activations.values()} == {"uint16"}
+    assert wide.weights["w"].dtype == "int8"
+    even = plan_of(model, symmetric=True, activation_dtype="int8")
+    assert {(grid.dtype, int(grid.zero_point)) for grid in even.activations.values()} == {("int8", 0)}
+
+
+def test_silu_is_one_op_where_the_target_fuses_it() -> None:
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,3,8,8] image) => (float[1,3,8,8] m) {
+            [conv] c = Conv <pads = [1,1,1,1]> (image, w)
+            [sig] s = Sigmoid (c)
+            [mul] m = Mul (c, s)
+        }""",
+        w=normal(3, 3, 3, 3),
+    )
+    from dataclasses import replace
+
+    fused = replace(PROFILE, fuse_silu=True)
+    chosen = default_precisions(model, fused, "int8")
+    assert "c" not in layout(model, fused, chosen).leaders
+    assert "c" in layout(model, PROFILE, chosen).leaders
+
+
+def test_a_dead_channel_with_a_bias_does_not_overflow_32_bits() -> None:
+    weights = normal(2, 3, 1, 1)
+    weights[1] = 1e-30
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,3,8,8] image) => (float[1,2,8,8] c) { [conv] c = Conv (image, w, b) }""",
+        w=weights,
+        b=np.array([0.5, 3.0], np.float32),
+    )
+    plan = plan_of(model)
+    codes = plan.weights["b"].quantise(np.array([0.5, 3.0], np.float32))
+    assert abs(int(codes[1])) < 2**31 - 1, "saturated: the channel would be garbage"
+    assert plan.weights["b"].dequantise(codes) == pytest.approx([0.5, 3.0], rel=1e-4)
+
+
+def test_round_trip(model: Model) -> None:
+    plan = plan_of(model)
+    again = PrecisionPlan.from_json(plan.to_json())
+    assert again.digest == plan.digest
+    assert again.activations["m"].to_json() == plan.activations["m"].to_json()
+    assert plan.count() == {"int8": 8}
