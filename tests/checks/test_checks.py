@@ -30,9 +30,7 @@ g (float[1,8,20] x) => (float[1,6,20] out) {
 
 
 def head(stride: float) -> Model:
-    return model_from_text(
-        HEAD, wb=normal(4, 8), ws=normal(2, 8), strides=np.full((1, 1, 1), stride, np.float32)
-    )
+    return model_from_text(HEAD, wb=normal(4, 8), ws=normal(2, 8), strides=np.full((1, 1, 1), stride, np.float32))
 
 
 def context(model: Model, observer: str = "minmax") -> CheckContext:

@@ -100,3 +100,20 @@ def test_steps_can_be_skipped_by_name(conv_model: Model) -> None:
     with pytest.raises(UserError, match="unknown preparation step") as caught:
         prepared(conv_model, skip=("simplfy",))
     assert "simplify" in caught.value.todo
+
+
+def test_a_head_shared_by_two_levels_gets_weights_for_each() -> None:
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[1,2,4,4] a, float[1,2,2,2] b) => (float[1,2,4,4] x, float[1,2,2,2] y) {
+            x = Conv (a, w, bias)
+            y = Conv (b, w, bias)
+        }""",
+        w=np.random.default_rng(0).normal(size=(2, 2, 1, 1)).astype(np.float32),
+        bias=np.array([1.0, -1.0], np.float32),
+    )
+    result = prepared(model)
+    assert outcome(result, "own-weights") == "changed"
+    first, second = result.model.ir.graph
+    assert {value.name for value in first.inputs[1:]}.isdisjoint(value.name for value in second.inputs[1:])
+    assert outcome(prepared(result.model), "own-weights") == "nothing to do"

@@ -10,6 +10,7 @@ import pytest
 from edgewright.errors import TargetMismatch, UserError
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession
+from edgewright.graph.steps import PrepareOptions, own_weights
 from edgewright.quant.collect import collect_statistics
 from edgewright.quant.layout import default_precisions, layout
 from edgewright.quant.observers import parse_observer
@@ -48,9 +49,7 @@ def model() -> Model:
 
 
 def images(count: int, seed: int = 0) -> list[dict[str, np.ndarray]]:
-    return [
-        {"image": np.random.default_rng(seed + index).random((1, 3, 16, 16), np.float32)} for index in range(count)
-    ]
+    return [{"image": np.random.default_rng(seed + index).random((1, 3, 16, 16), np.float32)} for index in range(count)]
 
 
 def planned(model: Model, precision: Precision = "int8", **options: object) -> PrecisionPlan:
@@ -173,3 +172,24 @@ def test_unknown_targets_name_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         get_backend("onnxruntim/cpu")
     assert "onnxruntime/cpu" in caught.value.todo
+
+
+def test_a_shared_bias_is_right_on_every_level() -> None:
+    """Integer kernels take bias codes on the grid input step times weight step, whatever the file says."""
+    shared = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[1,3,16,16] image) => (float[1,3,16,16] x, float[1,3,16,16] y) {
+            [big] large = Mul (image, hundred)
+            [c1] x = Conv (image, w, bias)
+            [c2] y = Conv (large, w, bias)
+        }""",
+        w=normal(3, 3, 1, 1),
+        bias=np.array([3.0, -2.0, 1.0], np.float32),
+        hundred=np.array(100.0, np.float32),
+    )
+    made = own_weights.run(shared, PrepareOptions())
+    assert made is not None
+    model = made[0]
+    data = write_qdq(model, planned(model)).data
+    assert relative_l2(model, data, "x") < 0.02
+    assert relative_l2(model, data, "y") < 0.02

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgewright.graph.model import Model
-from edgewright.quant.grids import activation_grid, weight_grid
+from edgewright.quant.grids import activation_grid, bias_grid, weight_grid
 from edgewright.quant.layout import Layout, layout
 from edgewright.quant.observers import Observer
 from edgewright.quant.plan import Precision, PrecisionPlan
@@ -118,10 +118,9 @@ def _operand_grids(
             dtype = profile.activation_dtypes[precision]
             grids[operand.name] = activation_grid(low, high, dtype, options.symmetric)
     for operand in plan_layout.operands:
-        if operand.role == "bias":
-            grid_or_none = _bias_grid(nodes[operand.node], grids, activations, _values(model, operand.name))
-            if grid_or_none is not None:
-                grids[operand.name] = grid_or_none
+        source, weight = ((value.name or "") if value else "" for value in nodes[operand.node].inputs[:2])
+        if operand.role == "bias" and source in activations and weight in grids:
+            grids[operand.name] = bias_grid(activations[source], grids[weight])
     return grids
 
 
@@ -142,22 +141,6 @@ def _roomy(grid: Grid, node: ir.Node, activations: Mapping[str, Grid], model: Mo
     elif least.shape != grid.scale.shape:
         return grid
     return replace(grid, scale=np.maximum(grid.scale, least.astype(np.float32)))
-
-
-def _bias_grid(
-    node: ir.Node, grids: Mapping[str, Grid], activations: Mapping[str, Grid], values: NDArray[Any]
-) -> Grid | None:
-    """Step of a 32-bit bias: input step times weight step, as integer accumulation needs it."""
-    source, weight = node.inputs[0], node.inputs[1]
-    if source is None or weight is None:
-        return None
-    input_grid, weight_steps = activations.get(source.name or ""), grids.get(weight.name or "")
-    if input_grid is None or weight_steps is None:
-        return None
-    step = np.maximum(np.float32(input_grid.scale) * weight_steps.scale, np.finfo(np.float32).tiny)
-    if weight_steps.axis is None:
-        return Grid("int32", step, np.zeros((), np.int64))
-    return Grid("int32", step, np.zeros(values.shape, np.int64), axis=0)
 
 
 def _values(model: Model, name: str) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from edgewright.graph.steps import (  # noqa: I001 - the order of import is the 
     raise_opset,
     lift_constants,
     simplify,
+    own_weights,
     name_nodes,
 )
 from edgewright.graph.steps.base import STEPS, PrepareOptions, Step
@@ -16,6 +17,7 @@ __all__ = [
     "Step",
     "lift_constants",
     "name_nodes",
+    "own_weights",
     "plain_initialisers",
     "raise_opset",
     "simplify",
