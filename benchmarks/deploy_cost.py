@@ -3,8 +3,8 @@
     python benchmarks/deploy_cost.py         # needs the measuring data beside the checkout (shared/assets)
 
 CPU seconds of the whole process and its children, and wall seconds, of `edgewright deploy` of leyolo_nano_320 (128
-calibration and 64 evaluation images, int8 and float, report and bundle); then of the same command again, unchanged; then
-of `import edgewright` and `edgewright --help`, median of five.
+calibration and 64 evaluation images, int8 and float, report and bundle); then of the same command again, unchanged;
+then of `import edgewright` and `edgewright --help`, median of five.
 """
 
 from __future__ import annotations
