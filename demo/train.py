@@ -82,11 +82,13 @@ def _store(network: nn.Module, layout: torch.memory_format) -> None:
             value.data = value.data.contiguous(memory_format=layout)
 
 
-def train(scenes: list[Scene], plan: Plan, seed: int) -> Detector:
-    """Train on `scenes` and return the mean network, in evaluation mode."""
+def train(scenes: list[Scene], plan: Plan, seed: int, start_from: Path | None = None) -> Detector:
+    """Train on `scenes`, at will from saved weights, and return the mean network in evaluation mode."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Detector(len(CLASSES))
+    if start_from is not None:
+        network.load_state_dict(torch.load(start_from, weights_only=True))
     _store(network, torch.channels_last)
     mean: Detector = copy.deepcopy(network)
     mean.eval()
@@ -130,6 +132,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent, help="folder for what is made")
     parser.add_argument("--weights", type=Path, help="also save the PyTorch weights here")
+    parser.add_argument("--start", type=Path, help="saved weights to go on from")
+    parser.add_argument("--first-scene", type=int, default=TRAINING_SEED, help="seed of the first training scene")
     parser.add_argument("--scenes", type=int, default=2500, help="training scenes (0.9 MB of memory each)")
     parser.add_argument("--coarse-steps", type=int, default=4600, help="steps at 320 x 320")
     parser.add_argument("--fine-steps", type=int, default=400, help="steps at 512 x 512")
@@ -147,10 +151,10 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
     cv2.setNumThreads(1)
     start = time.perf_counter()
-    scenes = make_scenes(TRAINING_SEED, arguments.scenes, arguments.threads)
+    scenes = make_scenes(arguments.first_scene, arguments.scenes, arguments.threads)
     print(f"{len(scenes)} scenes in {time.perf_counter() - start:.0f} s", flush=True)
     plan = Plan(arguments.coarse_steps, arguments.fine_steps, arguments.batch, arguments.rate)
-    network = train(scenes, plan, arguments.seed)
+    network = train(scenes, plan, arguments.seed, arguments.start)
     if arguments.weights is not None:
         torch.save(network.state_dict(), arguments.weights)
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgewright._version import __version__
 
 if TYPE_CHECKING:
+    from edgewright.bundle.pack import zip_bundle
     from edgewright.data.contract import Contract
     from edgewright.errors import (
         BundleError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from edgewright.targets.registry import get_backend, target_names
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
-    from edgewright.workflow.api import deploy
+    from edgewright.workflow.api import deploy, deploy_recipe
     from edgewright.workflow.compare import Comparison, compare
     from edgewright.workflow.deploy import Run
 
@@ -55,10 +56,12 @@ _HOMES = {
     "UserError": "errors",
     "compare": "workflow.compare",
     "deploy": "workflow.api",
+    "deploy_recipe": "workflow.api",
     "explain": "findings",
     "get_backend": "targets.registry",
     "load": "runtime.predictor",
     "target_names": "targets.registry",
+    "zip_bundle": "bundle.pack",
 }
 
 __all__ = [
@@ -81,10 +84,12 @@ __all__ = [
     "__version__",
     "compare",
     "deploy",
+    "deploy_recipe",
     "explain",
     "get_backend",
     "load",
     "target_names",
+    "zip_bundle",
 ]
 
 

@@ -26,15 +26,15 @@ def explained_write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_SPACE:
             raise OutputError(
-                "the disk is full", where=str(path), todo="free some space or name another folder with --out"
+                "the disk is full", where=str(path), todo="free some space, or choose a folder on another disk"
             ) from error
         if error.errno in _NO_RIGHT:
-            raise OutputError(
-                "this folder cannot be written", where=str(path), todo="name another folder with --out"
-            ) from error
+            raise OutputError("this folder cannot be written", where=str(path), todo="choose another folder") from error
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             raise OutputError(
-                "a file is in the way of a folder", where=str(error.filename or path), todo="move it, or choose --out"
+                "a file is in the way of a folder",
+                where=str(error.filename or path),
+                todo="move it, or choose another folder",
             ) from error
         raise
 
@@ -69,6 +69,15 @@ def write_text_atomic(path: Path, text: str) -> None:
 def write_json_atomic(path: Path, data: Any) -> None:
     """`write_bytes_atomic` for JSON, indented, keys as given. NaN and infinities are refused: JSON has none."""
     write_text_atomic(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a path can be written into a report or a recipe: Linux allows names that are no text in any encoding."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def file_digest(path: Path) -> str:

@@ -1,11 +1,12 @@
-"""The command line in this process, in a folder of its own with a model and images, and what it must leave as it was."""
+"""The command line in this process, in a folder of its own that it must leave as it was when it refuses."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,8 @@ from typing import Any
 import pytest
 
 from edgewright.cli.main import run_app
+from edgewright.graph.model import Model
 from tests.cli import zoo
-
-Save = Callable[[str, Any], str]
 
 
 @dataclass(frozen=True)
@@ -73,32 +73,50 @@ class Cli:
             str(path): path.stat().st_mtime_ns if path.is_file() else 0 for root in roots for path in root.rglob("*")
         }
 
+    def save(self, name: str, content: Model | bytes | str) -> str:
+        """Write a file into the working folder; its name."""
+        data = content.data if isinstance(content, Model) else content
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+        return name
+
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models, images and labels that no test changes."""
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector `m.onnx`, images and labels; never changed."""
     folder = tmp_path_factory.mktemp("given")
     zoo.write_images(folder / "val", 6)
     zoo.write_images(folder / "cal", 6, seed=1)
+    (folder / "m.onnx").write_bytes(zoo.detector().data)
     return folder
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Iterator[Cli]:
-    """The command line in an empty folder. COLUMNS is wide, so that no message is wrapped."""
+def cli(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Iterator[Cli]:
+    """The command line in a copy of `given`. COLUMNS is wide, so that no message is wrapped."""
     folder, temp = tmp_path / "work", tmp_path / "temp"
-    folder.mkdir()
+    shutil.copytree(given, folder)
     temp.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     yield Cli(folder, temp, monkeypatch, capsys)
     assert not list(temp.iterdir()), "temporary files were left"
     assert not [path for path in folder.rglob("*") if ".partial" in path.name], "half-done work was left"
 
 
+@pytest.fixture(scope="session")
+def deployed(given: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a deploy that passed; never changed."""
+    from edgewright import deploy
+
+    path = tmp_path_factory.mktemp("deployed") / "run"
+    run = deploy(given / "m.onnx", images=given / "val", labels=given / "val.json", calibration=given / "cal", out=path)
+    assert run.verdict == "passed"
+    return path
+
+
 @pytest.fixture
-def model(cli: Cli) -> str:
-    """A detector in the working folder."""
-    (cli.folder / "m.onnx").write_bytes(zoo.detector().data)
-    return "m.onnx"
+def bundle(deployed: Path, cli: Cli) -> Path:
+    """A copy of its bundle, `b` in the working folder."""
+    return Path(shutil.copytree(deployed / "bundle", cli.folder / "b")).relative_to(cli.folder)

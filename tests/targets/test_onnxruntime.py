@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from edgewright.quant.planner import QuantOptions, make_plan
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.onnxruntime.convert import write_qdq
 from edgewright.targets.onnxruntime.readback import read_back
+from edgewright.targets.onnxruntime.review import review
 from edgewright.targets.registry import get_backend, target_names
 from edgewright.tensors import Grid
 from tests.helpers import model_from_text, normal
@@ -197,3 +199,22 @@ def test_a_shared_bias_keeps_every_level_in_integers() -> None:
     assert read_back(data, plan)["in_float"] == []
     assert relative_l2(made[0], data, "x") < 0.02
     assert relative_l2(made[0], data, "y") < 0.02
+
+
+def test_a_file_that_holds_other_grids_than_the_plan_is_reported(model: Model, tmp_path: Path) -> None:
+    backend, plan = get_backend("onnxruntime/cpu"), planned(model)
+    artifact = backend.build(model, plan, tmp_path)
+    assert "EW601" not in [finding.code for finding in backend.review(artifact, plan)]
+    grid = plan.activations["r"]
+    other = replace(plan, activations={**plan.activations, "r": replace(grid, scale=grid.scale * np.float32(2))})
+    finding = backend.review(artifact, other)[0]
+    assert finding.code == "EW601"
+    assert finding.evidence["tensors"] == ["r"]
+
+
+def test_a_cpu_without_int8_dot_product_is_told(model: Model, tmp_path: Path) -> None:
+    backend, plan = get_backend("onnxruntime/cpu"), planned(model)
+    artifact = backend.build(model, plan, tmp_path)
+    old = {"cpu": "old", "architecture": "x86_64", "int8_dot_product": "none"}
+    assert [finding.code for finding in review(artifact, plan, plan, old)] == ["EW502"]
+    assert review(artifact, plan, plan, {**old, "int8_dot_product": "avx512_vnni"}) == []

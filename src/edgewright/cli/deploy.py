@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -19,6 +19,8 @@ images, says where and why the result goes wrong, keeps the decode tail in float
 
 Example: edgewright deploy model.onnx --images val/ --labels val.json --calibration calib/
 """
+_NARROWEST = 80
+"""Columns below which the table would be cut into single letters."""
 _Text = Optional[str]  # noqa: UP045 - typer evaluates annotations on 3.10 as well
 
 
@@ -34,7 +36,10 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
     ] = None,
-    target: Annotated[_Text, typer.Option("--target", metavar="VENDOR/CHIP", help="[default: onnxruntime/cpu]")] = None,
+    target: Annotated[
+        _Text,
+        typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
+    ] = None,
     task: o.MaybeTask = None,
     precision: Annotated[
         _Text,
@@ -44,7 +49,11 @@ def command(
     ] = None,
     max_drop: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--max-drop", metavar="POINTS", help="Allowed drop. [default: 1.0 with labels, 5.0 without]"),
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="Allowed drop of the task metric. [default: 1.0 with labels, 5.0 without]",
+        ),
     ] = None,
     repair: Annotated[
         Optional[bool],  # noqa: UP045
@@ -52,13 +61,22 @@ def command(
     ] = None,
     observer: Annotated[
         _Text,
-        typer.Option("--observer", metavar="NAME", help="minmax, percentile[:99.99], mse or entropy."),
+        typer.Option(
+            "--observer",
+            metavar="NAME",
+            help="minmax, percentile[:P], mse or entropy. [default: minmax, others if it falls short]",
+        ),
     ] = None,
     activation: Annotated[
-        _Text, typer.Option("--activation", metavar="TYPE", help="uint8 or int8 codes of activations.")
+        _Text,
+        typer.Option(
+            "--activation", metavar="TYPE", help="uint8 or int8 codes of activations. [default: the target's]"
+        ),
     ] = None,
     symmetric: Annotated[bool, typer.Option("--symmetric", help="Symmetric grids for activations.")] = False,
-    per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One weight scale per tensor.")] = False,
+    per_tensor: Annotated[
+        bool, typer.Option("--per-tensor", help="One weight scale per tensor, not per channel.")
+    ] = False,
     colour: o.Colour = None,
     resize: o.Resize = None,
     mean: o.Mean = None,
@@ -146,7 +164,8 @@ def _show(run: Any, *, as_json: bool) -> None:
 
         Console(highlight=False).print(terminal_view(run.report, encoding=encoding))
     else:
-        out(render_text(run.report, int(os.environ.get("COLUMNS", "110")), encoding=encoding).rstrip("\n"))
+        width = max(_NARROWEST, shutil.get_terminal_size((110, 24)).columns)
+        out(render_text(run.report, width, encoding=encoding).rstrip("\n"))
     if run.reused:
         out("Nothing changed since the last run: every result was taken from the run directory.")
     bundle = None if run.bundle is None else str(run.bundle)

@@ -36,7 +36,11 @@ Std = Annotated[
 ]
 InputShapes = Annotated[
     Optional[list[str]],  # noqa: UP045
-    typer.Option("--input-shape", metavar="NAME=1,3,H,W", help="Static shape of an input that the model leaves open."),
+    typer.Option(
+        "--input-shape",
+        metavar="NAME=1,3,H,W",
+        help="Static shape of an input that the model leaves open; may be repeated.",
+    ),
 ]
 
 

@@ -61,7 +61,7 @@ def command(
         )
     else:
         saved = f"  drawn: {save}" if save is not None else ""
-        out(f"PASSED  {target}  {len(results)} images  in {seconds:.1f} s{saved}")
+        out(f"PASSED  {target}  {len(results)} image{'s' if len(results) != 1 else ''}  in {seconds:.1f} s{saved}")
     return 0
 
 

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import typer
 
-from edgewright.errors import EdgewrightError
+from edgewright.errors import EdgewrightError, UserError
 
 F = TypeVar("F", bound=Callable[..., int])
 INTERRUPTED = 130
+_INTERRUPTED = EdgewrightError("interrupted", todo="the same command goes on where this one stopped")
+_NO_MEMORY = EdgewrightError("there is not enough memory", todo="use a smaller input, or a machine with more memory")
 
 
 def verb(function: F) -> Callable[..., None]:
@@ -31,8 +33,11 @@ def verb(function: F) -> Callable[..., None]:
         except EdgewrightError as error:
             _tell(error, options, time.perf_counter() - started)
             status = error.exit_status
+        except MemoryError:
+            _tell(_NO_MEMORY, options, time.perf_counter() - started)
+            status = _NO_MEMORY.exit_status
         except KeyboardInterrupt:
-            sys.stderr.write("\nedgewright: interrupted; the same command goes on where this one stopped\n")
+            _tell(_INTERRUPTED, options, time.perf_counter() - started)
             status = INTERRUPTED
         except BrokenPipeError:  # `edgewright ... | head`
             sys.stdout = None  # or the interpreter complains while it flushes
@@ -55,3 +60,12 @@ def _tell(error: EdgewrightError, options: dict[str, Any], seconds: float) -> No
         from edgewright.report.summary import error_json
 
         out_json(error_json(error, options.get("target") or "", seconds))
+
+
+def tell_usage_error(what: str, name: str) -> None:
+    """A command line that cannot be understood, as JSON; the words for a person are Typer's own."""
+    from edgewright.cli.console import out_json
+    from edgewright.report.summary import error_json
+
+    todo = f"`edgewright {name} --help`" if name else "`edgewright --help`"
+    out_json(error_json(UserError(what.rstrip("."), todo=todo), "", 0.0))

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edgewright.errors import DataError
+from edgewright.errors import DataError, ModelError
 
 Resize = Literal["stretch", "letterbox", "letterbox-topleft"]
 _INTERPOLATION = {
@@ -81,6 +81,23 @@ class Contract(BaseModel):
         if self.layout == "NCHW":
             return (1, self.channels, self.height, self.width)
         return (1, self.height, self.width, self.channels)
+
+
+def contract_for_model(**fields: Any) -> Contract:
+    """A contract whose fields were read from a model.
+
+    Raises:
+        ModelError: the model's input is beyond what an image can be.
+    """
+    try:
+        return Contract.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ModelError(
+            f"input {fields['input']} of the model is no image that can be prepared",
+            why=f"{'.'.join(map(str, problem['loc']))} is {problem['input']}: {problem['msg']}",
+            todo="export the model with an input of at most 16384 x 16384 pixels",
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.image_header import ImageHeader, image_header
 from edgewright.errors import DataError
-from edgewright.files import file_digest
+from edgewright.files import file_digest, is_text
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -183,7 +183,13 @@ def _in_folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     files = (f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
-    return sorted((f for f in files if f.is_file()), key=lambda f: f.name)
+    found = sorted((f for f in files if f.is_file()), key=lambda f: f.name)
+    for file in found:
+        if not is_text(file.name):
+            raise DataError(
+                f"the file name {file.name!r} is not UTF-8", where=repr(str(folder)), todo="rename the file"
+            )
+    return found
 
 
 def _raise_no_images(folder: Path) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -23,9 +24,25 @@ def load_model(path: str | Path) -> Model:
             lies outside its folder.
     """
     path = Path(path)
+    proto = _read(path)
+    check_external_data(proto, path)
+    return Model(_to_ir(proto, path), path)
+
+
+def model_files(path: Path) -> list[Path]:
+    """The file of a model and every file that holds its external data, sorted; nothing but the first is read.
+
+    Raises:
+        ModelError: as `load_model`, but for a graph that is damaged.
+    """
+    proto = _read(path)
+    return [path, *sorted(check_external_data(proto, path))]
+
+
+def _read(path: Path) -> onnx.ModelProto:
     _check_file(path)
     try:
-        proto = onnx.ModelProto.FromString(path.read_bytes())
+        proto: onnx.ModelProto = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError as error:
         raise ModelError(
             "this file is not an ONNX model, or it is truncated",
@@ -40,8 +57,7 @@ def load_model(path: str | Path) -> Model:
             why=f"it has {len(proto.graph.node)} nodes and {len(proto.graph.output)} outputs",
             todo="pass the .onnx file that your framework exported",
         )
-    check_external_data(proto, path)
-    return Model(_to_ir(proto, path), path)
+    return proto
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -78,10 +94,11 @@ def _check_file(path: Path) -> None:
         )
 
 
-def check_external_data(proto: onnx.ModelProto, path: Path) -> None:
-    """Refuse external data that is missing, too short, or not inside the folder of the model."""
+def check_external_data(proto: onnx.ModelProto, path: Path) -> set[Path]:
+    """Refuse external data that is missing, too short, or not inside the folder of the model; the files otherwise."""
     folder = path.parent.resolve()
-    for tensor in proto.graph.initializer:
+    found: set[Path] = set()
+    for tensor in _tensors(proto.graph, *proto.functions):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         fields = {entry.key: entry.value for entry in tensor.external_data}
@@ -95,6 +112,21 @@ def check_external_data(proto: onnx.ModelProto, path: Path) -> None:
                 todo="do not trust this file; a model made by an exporter names a file beside it",
             )
         _check_data_file(tensor, target, fields, path)
+        found.add(target)
+    return found
+
+
+def _tensors(*graphs: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor of the graphs: weights, values of attributes, and those of graphs inside nodes."""
+    for graph in graphs:
+        if isinstance(graph, onnx.GraphProto):
+            yield from graph.initializer
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+                yield from _tensors(*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
 
 
 def _check_data_file(tensor: onnx.TensorProto, target: Path, fields: dict[str, str], path: Path) -> None:

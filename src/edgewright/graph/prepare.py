@@ -154,7 +154,11 @@ def _check_skips(options: PrepareOptions) -> None:
     for name in options.skip:
         step = STEPS.get(name)
         if step.needed:
-            raise UserError(f"preparation step {name!r} cannot be skipped", why=f"later stages need it: {step.title}")
+            raise UserError(
+                f"preparation step {name!r} cannot be skipped",
+                why=f"later stages need it: {step.title}",
+                todo="leave it out of --skip-prepare",
+            )
 
 
 def _outputs(model: Model, feeds: Sequence[Feeds]) -> list[dict[str, NDArray[Any]]]:

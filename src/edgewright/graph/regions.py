@@ -61,6 +61,20 @@ def decode_tail(model: Model, absorbed: Iterable[str] = ("Relu", "Clip")) -> set
     return tail
 
 
+def head_outputs(model: Model, absorbed: Iterable[str] = ("Relu", "Clip")) -> set[str]:
+    """Names of the tensors that carry the network's answer: what enters the decode tail, and everything inside it.
+
+    Objects are rare, so the few large values of a score map are its content, not outliers: a range that cuts off one
+    value in ten thousand ties the best detections with each other.
+    """
+    tail = decode_tail(model, absorbed)
+    found = {value.name or "" for value in model.ir.graph.outputs}
+    for node in model.ir.graph:
+        if node.name in tail:
+            found.update(value.name or "" for value in (*node.inputs, *node.outputs) if value is not None)
+    return found
+
+
 def regions(model: Model) -> dict[str, Region]:
     """Region of every node, by node name."""
     nodes = list(model.ir.graph)

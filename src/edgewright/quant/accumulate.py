@@ -14,6 +14,9 @@ from edgewright.quant.statistics import Range, TensorStatistics
 
 _CODES = 1 << 16
 _EXACT = 1 << 24  # OpenCV hands counts out as float32, which has every whole number up to here
+_SMALL = 200_000
+"""Fewer elements than this are counted faster by NumPy: each call of OpenCV's calcHist pays half a millisecond for its
+65536 bins, NumPy's bincount 30 us (one core, Zen 5; 3 ns an element after that, against 0.5)."""
 _KEPT_TABLES = 512
 """Tensors that keep a table of codes between images (256 KiB each); more tensors than that share tables."""
 _VALUES = np.arange(_CODES, dtype=np.uint32).astype(np.uint16).view(np.float16).astype(np.float64)
@@ -129,9 +132,12 @@ class CodeHistograms:
             table = self._tables.get(name)
             if table is None:
                 table = np.zeros((_CODES, 1), np.float32)
-            # a row, not a column: OpenCV's inner loop runs along rows
-            counted = cv2.calcHist([part], [0], None, [_CODES], [0, _CODES], table, True)
-            self._tables[name] = np.asarray(counted, np.float32)
+            if part.shape[1] < _SMALL:
+                table += np.bincount(part[0], minlength=_CODES).reshape(-1, 1)
+            else:
+                # a row, not a column: OpenCV's inner loop runs along rows
+                table = np.asarray(cv2.calcHist([part], [0], None, [_CODES], [0, _CODES], table, True), np.float32)
+            self._tables[name] = table
             self._pending[name] += part.shape[1]
         if not self._keep:
             self._empty(name)

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from edgewright.graph.model import Model
 from edgewright.quant.grids import activation_grid, bias_grid, weight_grid
 from edgewright.quant.layout import Layout, layout
-from edgewright.quant.observers import Observer
+from edgewright.quant.observers import Observer, parse_observer
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
 from edgewright.quant.statistics import TensorStatistics
 from edgewright.tensors import QUANTISED_DTYPES, Grid
 
+_WHOLE_RANGE = parse_observer("minmax")
 _BIAS_LIMIT = 2.0**30
 """Largest bias code: half of int32, so that the sum of products still fits beside it."""
 
@@ -32,12 +33,14 @@ class QuantOptions:
         symmetric: activations have zero point 0 (of a signed type) or the middle (of an unsigned one).
         activation_dtype: code type at 8 bits ("uint8" or "int8"); empty takes the target's.
         per_channel: weights have a grid per output channel, where the target can.
+        unclipped: activations that keep their whole range, whatever the observer would cut off.
     """
 
     observer: Observer
     symmetric: bool = False
     activation_dtype: str = ""
     per_channel: bool = True
+    unclipped: frozenset[str] = frozenset()
 
 
 def make_plan(
@@ -91,7 +94,8 @@ def _activation_grids(
     for name in plan_layout.observed:
         dtype = profile.activation_dtypes[plan_layout.precision[name]]
         low_code, high_code = QUANTISED_DTYPES[dtype]
-        low, high = options.observer.range(statistics[name], high_code - low_code + 1, options.symmetric)
+        observer = _WHOLE_RANGE if name in options.unclipped else options.observer
+        low, high = observer.range(statistics[name], high_code - low_code + 1, options.symmetric)
         owned[name] = activation_grid(low, high, dtype, options.symmetric)
     return {name: owned[leader] for name, leader in sorted(plan_layout.leaders.items())}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,9 @@ def _stage_rows(report: RunReport) -> list[tuple[str, list[view.PartView | None]
     ]
 
 
+@functools.cache
 def _environment() -> Environment:
+    """One for all pages: compiling the templates takes longer than filling them in."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgewright.data.contract import Contract
+from edgewright.data.contract import Contract, contract_for_model
 from edgewright.graph.model import Model
 from edgewright.tasks.shapes import ShapeTable
 
@@ -49,11 +49,12 @@ def image_contract(model: Model, colour: str, mean: float, std: float, **preset:
 
     Raises:
         ValueError: the model has no image input; a family's `recognise` has checked that it has one.
+        ModelError: its input is larger than any image.
     """
     image = image_input(model)
     if image is None:
         raise ValueError("the model has no single static image input")
-    return Contract(
+    return contract_for_model(
         input=image.name,
         width=image.width,
         height=image.height,

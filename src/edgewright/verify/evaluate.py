@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import tee
 from typing import Any
@@ -14,9 +14,12 @@ from edgewright.findings import Finding
 from edgewright.targets.backend import Outputs, Session
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tensors import Part
-from edgewright.verify.degenerate import PartView, Watch, first_finding
+from edgewright.verify.degenerate import PartView, Watch, first_finding, source_findings
 from edgewright.verify.part_error import PartErrors
 from edgewright.verify.results import PartError
+
+REFERENCE = "onnx"
+"""Name of the stage that all others are compared with: the source model."""
 
 Decode = Callable[[Outputs, Placement], Detections]
 
@@ -67,6 +70,7 @@ def evaluate(
     parts: Sequence[Part],
     decode: Decode | None = None,
     on_image: Callable[[], None] | None = None,
+    decoded: Collection[str] | None = None,
 ) -> Evaluation:
     """Run the reference and all stages side by side.
 
@@ -77,18 +81,20 @@ def evaluate(
         parts: slices of the outputs to tell apart.
         decode: outputs and placement to detections, where the head has any.
         on_image: called after each image.
+        decoded: stages whose outputs are decoded, `REFERENCE` among them or not; None decodes all.
 
     Returns:
         Errors by part, degenerate-output findings and detections of every stage.
     """
-    runners = {"": reference, **stages}
+    runners = {REFERENCE: reference, **stages}
     copies = tee(samples, len(runners) + 1)
     # tee buffers only as far as one stage runs ahead of another; zip keeps them in step
     streams = [
         runner.run_many(sample.feeds for sample in copy)
         for runner, copy in zip(runners.values(), copies[1:], strict=True)
     ]
-    tally = _Tally(tuple(stages), parts, decode)
+    wanted = set(runners) if decoded is None else set(decoded)
+    tally = _Tally(tuple(stages), parts, decode, wanted if decode is not None else set())
     for sample, *outputs in zip(copies[0], *streams, strict=True):
         tally.add(sample, outputs[0], outputs[1:])
         if on_image is not None:
@@ -97,33 +103,36 @@ def evaluate(
 
 
 class _Tally:
-    def __init__(self, names: Sequence[str], parts: Sequence[Part], decode: Decode | None) -> None:
-        self.names, self.parts, self.decode = names, parts, decode
+    def __init__(self, names: Sequence[str], parts: Sequence[Part], decode: Decode | None, decoded: set[str]) -> None:
+        self.names, self.parts, self.decode, self.decoded = names, parts, decode, decoded
         self.images = 0
         self.reference = StageOutcome()
         self.stages = {name: StageOutcome() for name in names}
         self.errors = {name: PartErrors(parts) for name in names}
-        self.watches = {name: [Watch() for _ in parts] for name in ("", *names)}
+        self.watches = {name: [Watch() for _ in parts] for name in (REFERENCE, *names)}
 
     def add(self, sample: Sample, reference: Outputs, candidates: Sequence[Outputs]) -> None:
         self.images += 1
-        self._watch("", reference)
-        if self.decode is not None:
-            self.reference.detections[sample.name] = self.decode(reference, sample.placement)
+        self._watch(REFERENCE, reference)
+        self._decode(REFERENCE, self.reference, sample, reference)
         for name, outputs in zip(self.names, candidates, strict=True):
             self.errors[name].update(reference, outputs)
             self._watch(name, outputs)
-            if self.decode is not None:
-                self.stages[name].detections[sample.name] = self.decode(outputs, sample.placement)
+            self._decode(name, self.stages[name], sample, outputs)
+
+    def _decode(self, name: str, outcome: StageOutcome, sample: Sample, outputs: Outputs) -> None:
+        if self.decode is not None and name in self.decoded:
+            outcome.detections[sample.name] = self.decode(outputs, sample.placement)
 
     def _watch(self, name: str, outputs: Outputs) -> None:
         for part, watch in zip(self.parts, self.watches[name], strict=True):
             watch.update(part.take(outputs))
 
     def result(self) -> Evaluation:
+        self.reference.findings += source_findings(self.parts, self.watches[REFERENCE])
         for name, outcome in self.stages.items():
             outcome.errors = self.errors[name].result()
-            for part, seen, expected in zip(self.parts, self.watches[name], self.watches[""], strict=True):
+            for part, seen, expected in zip(self.parts, self.watches[name], self.watches[REFERENCE], strict=True):
                 finding = first_finding(PartView(part, name, expected, seen))
                 if finding is not None:
                     outcome.findings.append(finding)

@@ -46,7 +46,8 @@ def deploy(
         precision: "float", "int8", "int16", or several in order of preference ("int8,float").
         max_drop: allowed drop of the task metric in points; None: 1.0 with labels, 5.0 without.
         repair: whether to mend a variant that falls short.
-        observer: "minmax", "percentile", "percentile:99.9", "mse" or "entropy".
+        observer: "minmax", "percentile", "percentile:99.9", "mse" or "entropy"; None takes "minmax" and tries others
+            when the result falls short.
         contract: parts of the preprocessing contract that differ from the family's preset (`colour`, `resize`, `mean`,
             `std`, `pad_value`, `interpolation`).
         input_shapes: static shapes of inputs that the model leaves open.

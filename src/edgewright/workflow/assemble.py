@@ -12,11 +12,12 @@ from edgewright.bundle.pack import Contents, pack_bundle
 from edgewright.findings import Finding
 from edgewright.runtime.golden import record_golden
 from edgewright.tasks.base import FAMILIES, DecodeSettings
+from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, PartError, RunReport, Variant, Verdict
 from edgewright.verify.verdict import Limits
 from edgewright.workflow.conclude import Outcome
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import REFERENCE, Task
+from edgewright.workflow.measured import Task
 from edgewright.workflow.notes import label_notes, stage_notes
 from edgewright.workflow.pictures import side_by_side
 from edgewright.workflow.prepared import PreparedModel

@@ -14,7 +14,7 @@ from edgewright.data.contract import Contract, preprocess
 from edgewright.data.images import read_image
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
-from edgewright.graph.regions import decode_tail
+from edgewright.graph.regions import decode_tail, head_outputs
 from edgewright.quant.collect import collect_statistics
 from edgewright.quant.layout import default_precisions, layout
 from edgewright.quant.observers import parse_observer
@@ -22,7 +22,7 @@ from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
 from edgewright.quant.profile import FusionProfile
 from edgewright.quant.statistics import TensorStatistics, load_statistics, save_statistics
-from edgewright.workflow.inputs import Data, ImageFiles, decoded
+from edgewright.workflow.inputs import Data, ImageFiles
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.recipe import QuantiseSection, Recipe
@@ -49,7 +49,11 @@ class Calibrated:
         """How grids are chosen."""
         section = self.section
         return QuantOptions(
-            parse_observer(section.observer), section.symmetric, section.activation, section.per_channel
+            observer=parse_observer(section.observer),
+            symmetric=section.symmetric,
+            activation_dtype=section.activation,
+            per_channel=section.per_channel,
+            unclipped=frozenset(head_outputs(self.model, self.profile.fused_activations)),
         )
 
     def plan(self, precision: Precision, float_nodes: Mapping[str, str] | None = None) -> PrecisionPlan:
@@ -90,16 +94,18 @@ def calibrate_stage(
     profile: FusionProfile,
     data: Data,
     progress: Progress,
+    observer_name: str,
 ) -> Calibrated:
     """Run the float model over the calibration images and keep statistics of every tensor that may get a grid.
 
-    Raises:
-        DataError: a calibration image cannot be read and skipping was not allowed.
+    Args:
+        observer_name: how ranges will be taken; statistics without histograms serve only "minmax".
+        data: images that can be read.
     """
     model = prepared.load()
-    observer = parse_observer(recipe.quantise.observer)
+    observer = parse_observer(observer_name)
     tensors = layout(model, profile, default_precisions(model, profile, "int8")).observed
-    images = decoded(data.calibration, allow_skip=recipe.data.allow_skip)
+    images = data.calibration
     stage_key = {
         **key,
         "prepared": prepared.digest,
@@ -130,7 +136,7 @@ def calibrate_stage(
         images=images,
         constant=tuple(result.data["constant"]),
         contract=prepared.contract,
-        section=recipe.quantise,
+        section=recipe.quantise.model_copy(update={"observer": observer_name}),
     )
 
 

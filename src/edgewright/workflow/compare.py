@@ -11,7 +11,7 @@ from typing import Any
 
 from edgewright.data.contract import Contract
 from edgewright.data.images import list_images
-from edgewright.data.labels import load_labels
+from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
@@ -23,7 +23,7 @@ from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import Evaluation, evaluate
 from edgewright.verify.results import Metric, PartError
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import ArtifactSession, Task, detection_metrics, samples
+from edgewright.workflow.measured import ArtifactSession, Task, detection_metrics, no_boxes, samples
 from edgewright.workflow.prepared import understand
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import Recipe, make_recipe
@@ -70,6 +70,7 @@ class _Side:
     session: Session
     head: Head
     contract: Contract
+    shapes: Mapping[str, tuple[int | None, ...]]  # of the outputs
 
 
 def compare(
@@ -107,7 +108,7 @@ def compare(
         first = _open(Path(a), recipe, stack)
         second = _open(Path(b), recipe, stack)
         session = _fed_alike(first, second)
-        known = load_labels(Path(labels), files.paths) if labels is not None else None
+        known = _labels(first.head, labels, files)
         side_task = Task(first.head, first.contract, (), known)
         decode = side_task.detections if first.head.task == "detection" else None
         with (progress or Quiet()).step("compare", len(files.paths)) as advance:
@@ -115,6 +116,16 @@ def compare(
                 first.session, {"b": session}, samples(files, first.contract), first.head.parts, decode, advance
             )
     return _result(str(a), str(b), side_task, found)
+
+
+def _labels(head: Head, labels: AnyPath | None, files: ImageFiles) -> Labels | None:
+    if labels is None:
+        return None
+    if head.task != "detection":
+        raise no_boxes(head)
+    known = load_labels(Path(labels), files.paths)
+    known.check_classes(int(head.params["nc"]))
+    return known
 
 
 def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
@@ -137,7 +148,8 @@ def _open(path: Path, recipe: Recipe, stack: ExitStack) -> _Side:
     fixed = static_shapes.run(model, options)
     model = fixed[0] if fixed else model
     head, contract = understand(model, recipe)
-    return _Side(stack.enter_context(CpuSession(model.data, model.name)), head, contract)
+    shapes = {spec.name: spec.shape for spec in model.outputs}
+    return _Side(stack.enter_context(CpuSession(model.data, model.name)), head, contract, shapes)
 
 
 def _open_bundle(path: Path, stack: ExitStack) -> _Side:
@@ -149,15 +161,17 @@ def _open_bundle(path: Path, stack: ExitStack) -> _Side:
     check_host(bundle.manifest, backend, str(path))
     session = stack.enter_context(backend.open(bundle.artifact))
     contract = bundle.manifest.contract
-    return _Side(ArtifactSession(session, bundle.artifact, contract), bundle.manifest.to_head(), contract)
+    shapes = {port.spec.name: port.spec.shape for port in bundle.artifact.outputs}
+    return _Side(ArtifactSession(session, bundle.artifact, contract), bundle.manifest.to_head(), contract, shapes)
 
 
 def _fed_alike(first: _Side, second: _Side) -> Session:
     """The second session under the first one's input name; refused when the tensors cannot be the same."""
-    if first.contract.shape != second.contract.shape:
+    wants = [f"{side.contract.dtype} {side.contract.shape}" for side in (first, second)]
+    if wants[0] != wants[1]:
         raise UserError(
-            f"A wants {first.contract.shape} and B wants {second.contract.shape}: they cannot be fed alike",
-            todo="compare models of the same input size",
+            f"A wants {wants[0]} and B wants {wants[1]}: they cannot be fed alike",
+            todo="compare models of the same input size and type",
         )
     mine = {part.output for part in first.head.parts}
     theirs = {part.output for part in second.head.parts}
@@ -167,6 +181,13 @@ def _fed_alike(first: _Side, second: _Side) -> Session:
             todo="compare models with the same outputs",
         )
     names = dict(zip(_ordered(second.head), _ordered(first.head), strict=True))
+    for theirs_name, mine_name in names.items():
+        if first.shapes[mine_name] != second.shapes[theirs_name]:
+            raise UserError(
+                f"A gives {mine_name} {first.shapes[mine_name]} and B gives {theirs_name} {second.shapes[theirs_name]}",
+                why="values are compared one by one, so outputs must have the same shapes",
+                todo="compare models with the same outputs",
+            )
     return _Renamed(second.session, first.contract.input, second.contract.input, names)
 
 

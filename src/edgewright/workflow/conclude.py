@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +52,8 @@ def conclude(run: RunDir, recipe: Recipe, key: Mapping[str, Any], work: Callable
     """
 
     def compute(folder: Path) -> dict[str, Any]:
-        del folder
         outcome = work()
-        return {"report": outcome.report.to_json(), "files": _write(run.path, recipe, outcome)}
+        return {"report": outcome.report.to_json(), "files": _write(run.path, folder, recipe, outcome)}
 
     result = run.stage("result", key, compute)
     if result.reused and not _in_place(run.path, result.data["files"]):
@@ -69,16 +69,22 @@ def conclude(run: RunDir, recipe: Recipe, key: Mapping[str, Any], work: Callable
     )
 
 
-def _write(path: Path, recipe: Recipe, outcome: Outcome) -> dict[str, str]:
-    """Write everything; the digests of what was written, by name."""
+def _write(path: Path, draft: Path, recipe: Recipe, outcome: Outcome) -> dict[str, str]:
+    """Write everything; the digests of what was written, by name.
+
+    Page, recipe and report are written in `draft` first: when the disk is full, the results of the run before stay
+    together as they were.
+    """
+    write_text_atomic(draft / RECIPE, recipe.to_toml(path))
+    write_json_atomic(draft / REPORT, outcome.report.to_json())
+    write_text_atomic(draft / PAGE, render_page(outcome.report, outcome.pictures))
+    names = [RECIPE, REPORT, PAGE]
     if outcome.pack is not None:
         outcome.pack(path / BUNDLE)
     else:
-        _remove_bundle(path / BUNDLE)  # a bundle of an earlier run must not stand beside a verdict that it failed
-    write_text_atomic(path / RECIPE, recipe.to_toml(path))
-    write_json_atomic(path / REPORT, outcome.report.to_json())
-    write_text_atomic(path / PAGE, render_page(outcome.report, outcome.pictures))
-    names = [RECIPE, REPORT, PAGE]
+        _remove_bundle(path / BUNDLE)  # of an older run: it must not be taken for the result of one that failed
+    for name in names:
+        os.replace(draft / name, path / name)  # noqa: PTH105 - Path.replace is the same call with another name
     if outcome.pack is not None:
         names += sorted(file.relative_to(path).as_posix() for file in (path / BUNDLE).rglob("*") if file.is_file())
     return {name: file_digest(path / name) for name in names}

@@ -2,7 +2,8 @@
 
 prepare ──> build float ──> calibrate ──> check ──> build int8 ──> verify ──> bundle
                                 ^                                    │
-                                └──── keep the decode tail in float <┘ (only if it fell short)
+                                └── decode tail in float, other <────┘ (only if it fell short)
+                                    ways of taking ranges
 """
 
 from __future__ import annotations
@@ -14,26 +15,27 @@ from typing import Any
 
 from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import UserError
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding
 from edgewright.graph.io import load_model
+from edgewright.quant.observers import parse_observer
 from edgewright.targets.backend import Backend
 from edgewright.targets.registry import get_backend
+from edgewright.tasks.names import class_names
 from edgewright.verify.results import RunReport, Variant
 from edgewright.verify.verdict import Limits, limits
 from edgewright.workflow.assemble import Material, assemble
 from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
-from edgewright.workflow.measured import Task
+from edgewright.workflow.measured import Task, no_boxes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
-from edgewright.workflow.recipe import Recipe
+from edgewright.workflow.quantised import Quantiser, nothing_to_quantise
+from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.timing import latency_stage
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.versions import code_digest, library_versions
-
-TAIL_VARIANT = "decode tail in float"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     started = time.perf_counter()
     backend = get_backend(recipe.target)
     _check_precisions(recipe, backend)
+    if recipe.quantise.observer != AUTO:
+        parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
     source = Path(recipe.model.path)
     _check_model_file(source)
     data = find_data(recipe.data, quantised=any(choice != "float" for choice in recipe.precision))
@@ -116,6 +120,7 @@ class _Job:
     ) -> None:
         self.recipe, self.run, self.backend, self.data = recipe, run, backend, data
         self.progress, self.command = progress, command
+        self.notes: list[Finding] = []
         self.key: dict[str, Any] = {
             "versions": library_versions(),
             "code": code_digest(),
@@ -136,28 +141,29 @@ class _Job:
 
     def _deploy(self) -> Outcome:
         """The way through the house."""
-        evaluation = decoded(self.data.evaluation, allow_skip=self.recipe.data.allow_skip)
-        self.data = Data(self.data.calibration, evaluation, self.data.findings)
+        skip = self.recipe.data.allow_skip
+        evaluation = decoded(self.data.evaluation, allow_skip=skip)
+        calibration = decoded(self.data.calibration, allow_skip=skip) if self.data.calibration.paths else None
+        self.data = Data(calibration or self.data.calibration, evaluation, self.data.findings)
         prepared = prepare_stage(self.run, self.recipe, self.key, evaluation)
         task = self._task(prepared)
         allowed = limits(
             self.recipe.verify.max_drop, self.recipe.verify.max_relative_l2, labelled=task.labels is not None
         )
-        key = {**self.key, "labels": labels_digest(self.recipe.data.labels)}
         workshop = Workshop(
             self.run,
             self.backend,
             self.progress,
-            key,
+            self.key,
             Path(self.recipe.model.path),
             prepared.path,
             task,
             evaluation,
+            labels_digest(self.recipe.data.labels),
         )
         built = [workshop.make("float", "float", None)]
-        for precision in self.recipe.precision:
-            if precision != "float":
-                built += self._quantised(precision, prepared, workshop, allowed)
+        if self.recipe.precision != ("float",):
+            built += self._quantised(prepared, workshop, allowed)
         latencies, slow = latency_stage(self.run, self.key, workshop, built)
         return assemble(
             Material(
@@ -168,53 +174,40 @@ class _Job:
                 workshop=workshop,
                 built=built,
                 latencies=latencies,
-                findings=(*self.data.findings, *slow),
+                findings=(*self.data.findings, *self.notes, *slow),
                 calibration=self.data.calibration,
                 command=self.command,
             )
         )
 
-    def _quantised(self, precision: Any, prepared: PreparedModel, workshop: Workshop, allowed: Limits) -> list[Built]:
+    def _quantised(self, prepared: PreparedModel, workshop: Workshop, allowed: Limits) -> list[Built]:
         profile = self.backend.capabilities().fusion
-        calibrated = calibrate_stage(self.run, self.recipe, self.key, prepared, profile, self.data, self.progress)
-        plan = calibrated.plan(precision)
-        first = workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.data.evaluation)))
-        if not self._falls_short(first, allowed) or not self.recipe.verify.repair:
-            return [first]
-        return [first, *self._repaired(precision, calibrated, workshop, first)]
-
-    def _repaired(self, precision: Any, calibrated: Calibrated, workshop: Workshop, first: Built) -> list[Built]:
-        """The first and simplest remedy: cut the decode tail off the quantised graph."""
-        tail = {name: why for name, why in calibrated.tail().items() if first.plan and name in first.plan.ops}
-        if not tail:
+        nothing = nothing_to_quantise(self.recipe, prepared, prepared.load(), profile)
+        if nothing is not None:
+            self.notes.append(nothing)
             return []
-        plan = calibrated.plan(precision, tail)
-        kept = Finding(
-            "EW302",
-            Severity.INFO,
-            f"{precision}, {TAIL_VARIANT}",
-            f"{len(tail)} ops behind the last convolutions are computed in float: {', '.join(list(tail)[:3])}"
-            f"{', ...' if len(tail) > 3 else ''}.",
-            {"ops": sorted(tail)},
-        )
-        findings = (kept, *calibrated.check(plan, self.data.evaluation, ["mixed-range"]))
-        return [workshop.make(f"{precision}, {TAIL_VARIANT}", precision, plan, findings)]
 
-    def _falls_short(self, built: Built, allowed: Limits) -> bool:
-        return built.judge(allowed, None, "", "passed").verdict == "failed"
+        def calibrate(observer: str) -> Calibrated:
+            return calibrate_stage(
+                self.run, self.recipe, self.key, prepared, profile, self.data, self.progress, observer
+            )
+
+        quantiser = Quantiser(self.recipe, prepared, workshop, self.data.evaluation, allowed, calibrate)
+        wanted = [precision for precision in self.recipe.precision if precision != "float"]
+        return [built for precision in wanted for built in quantiser.variants(precision)]
 
     def _task(self, prepared: PreparedModel) -> Task:
         labels: Labels | None = None
         names: tuple[str, ...] = ()
-        if self.recipe.data.labels is not None and prepared.head.task == "detection":
-            labels = load_labels(Path(self.recipe.data.labels), self.data.evaluation.paths)
-            labels.check_classes(int(prepared.head.params["nc"]))
-            names = tuple(labels.names)
+        if prepared.head.task == "detection":
+            classes = int(prepared.head.params["nc"])
+            names = class_names(load_model(self.recipe.model.path), classes)
+            if self.recipe.data.labels is not None:
+                labels = load_labels(Path(self.recipe.data.labels), self.data.evaluation.paths, names)
+                labels.check_classes(classes)
+                names = tuple(labels.names) or names
         elif self.recipe.data.labels is not None:
-            raise UserError(
-                f"labels were given, but the head ({prepared.head.family}) has no boxes to measure with them",
-                todo="leave --labels out, or name the head family with --task",
-            )
+            raise no_boxes(prepared.head)
         return Task(prepared.head, prepared.contract, names, labels)
 
 

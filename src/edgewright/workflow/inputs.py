@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from edgewright.data.images import Skipped, image_digest, list_images, readable_
 from edgewright.errors import DataError
 from edgewright.files import digest_of, file_digest
 from edgewright.findings import Finding, Severity
+from edgewright.graph.io import model_files
 from edgewright.workflow.recipe import DataSection
 
 MIN_SPLIT = 4
@@ -62,7 +62,7 @@ def find_data(section: DataSection, *, quantised: bool) -> Data:
         return Data(ImageFiles((), ()), images)
     if len(images.paths) < MIN_SPLIT:
         raise DataError(
-            f"{len(images.paths)} images are too few to calibrate with one half and measure with the other",
+            f"too few images ({len(images.paths)}) to calibrate with one half and measure with the other",
             where=section.images,
             todo="pass --calibration DIR with other images, or more images",
         )
@@ -93,12 +93,12 @@ def decoded(files: ImageFiles, *, allow_skip: bool) -> ImageFiles:
 
 
 def model_digest(path: Path) -> str:
-    """SHA-256 over a model file and what lies beside it under its name (external data)."""
-    digest = hashlib.sha256(file_digest(path).encode())
-    for beside in sorted(path.parent.glob(f"{path.stem}*")):
-        if beside != path and beside.is_file() and beside.suffix in {".data", ".bin", ".weights"}:
-            digest.update(f"{beside.name} {file_digest(beside)}".encode())
-    return digest.hexdigest()
+    """One digest for a model file and the files of its external data.
+
+    Raises:
+        ModelError: a file is missing, or is no model.
+    """
+    return digest_of([file_digest(file) for file in model_files(path)])
 
 
 def labels_digest(path: str | None) -> str:

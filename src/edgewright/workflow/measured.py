@@ -13,6 +13,7 @@ import numpy as np
 from edgewright.data.contract import Contract, preprocess
 from edgewright.data.images import read_image
 from edgewright.data.labels import Labels
+from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.runtime.boundary import feeds_for, real_outputs
 from edgewright.targets.artifact import Artifact
@@ -24,14 +25,13 @@ from edgewright.tasks.detection.postprocess import decode_image
 from edgewright.tasks.keypoints.keypoints import Keypoints
 from edgewright.tasks.keypoints.metrics import keypoint_metrics
 from edgewright.verify.degenerate import no_detection
-from edgewright.verify.evaluate import Sample, evaluate
+from edgewright.verify.evaluate import REFERENCE, Sample, evaluate
 from edgewright.verify.results import Metric, PartError
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.run_dir import RunDir, StageResult
 
 _DETECTIONS = "detections.npz"
-REFERENCE = "onnx"
 _PAIR_IMAGES, _PAIRS, _SEED = 32, 2, 0
 
 
@@ -54,6 +54,15 @@ class Task:
         """Detections of one image at the thresholds of evaluation."""
         family = FAMILIES.get(self.head.family)
         return decode_image(family, outputs, self.head, self.contract, family.evaluation, placement, self.names)
+
+
+def no_boxes(head: Head) -> UserError:
+    """Labels were given for a head that they say nothing about."""
+    return UserError(
+        f"labels were given, but the head ({head.family}) has no boxes to measure with them",
+        where="--labels",
+        todo="leave --labels out, or name the head family with --task",
+    )
 
 
 @dataclass(frozen=True)
@@ -95,13 +104,16 @@ def measure_stage(
     images: ImageFiles,
     open_sessions: Callable[[], dict[str, Session]],
     progress: Progress,
+    known: Measured | None = None,
 ) -> Measured:
     """Measure stages against the reference.
 
     Args:
         title: name of the variant, for the stage and the progress bar.
         key: digests of everything but images, contract and head.
-        open_sessions: sessions by name of the stage, `REFERENCE` among them; called only when there is work to do.
+        open_sessions: sessions by name of the stage, `REFERENCE` first and the artifact last; called only when there is
+            work to do. Errors are told of every stage, the metric of the reference and of the artifact.
+        known: measured before with the same reference and images, whose detections and metric are not made again.
     """
     stage_key = {
         **key,
@@ -109,7 +121,7 @@ def measure_stage(
         "contract": task.contract.model_dump(mode="json"),
         "images": images.key,
     }
-    compute = functools.partial(_measure, task, images, open_sessions, title, progress)
+    compute = functools.partial(_measure, task, images, open_sessions, title, progress, known)
     return _restore(run.stage(f"measure {title}", stage_key, compute))
 
 
@@ -119,24 +131,28 @@ def _measure(
     open_sessions: Callable[[], dict[str, Session]],
     title: str,
     progress: Progress,
+    known: Measured | None,
     folder: Path,
 ) -> dict[str, Any]:
     sessions = open_sessions()
+    artifact = list(sessions)[-1]
     reference = sessions.pop(REFERENCE)
     decode = task.detections if task.head.task == "detection" else None
     with progress.step(f"measure {title}", len(images.paths)) as advance:
-        found = evaluate(reference, sessions, samples(images, task.contract), task.head.parts, decode, advance)
-    findings = [finding for outcome in found.stages.values() for finding in outcome.findings]
+        decoded = {artifact} if known is not None else {REFERENCE, artifact}
+        found = evaluate(reference, sessions, samples(images, task.contract), task.head.parts, decode, advance, decoded)
+    findings = [finding for outcome in (found.reference, *found.stages.values()) for finding in outcome.findings]
     metrics: dict[str, Metric] = {}
     if decode is not None:
-        by_stage = {REFERENCE: found.reference, **found.stages}
-        kept = {name: outcome.detections for name, outcome in by_stage.items()}
+        expected = found.reference.detections if known is None else known.detections(REFERENCE)
+        kept = {REFERENCE: expected, artifact: found.stages[artifact].detections}
         _pack(folder / _DETECTIONS, kept)
-        metrics = detection_metrics(task, kept)
+        metrics = detection_metrics(task, kept, known={} if known is None else known.metrics)
         findings += _missing(task, kept)
     elif task.head.task == "keypoints":
         with progress.step(f"match keypoints, {title}"):
-            metrics = _keypoint_metrics(task, images, {REFERENCE: reference, **sessions})
+            wanted = {REFERENCE: reference, artifact: sessions[artifact]}
+            metrics = _keypoint_metrics(task, images, wanted, {} if known is None else known.metrics)
     return {
         "images": found.images,
         "errors": {name: [error.to_json() for error in outcome.errors] for name, outcome in found.stages.items()},
@@ -153,13 +169,25 @@ def samples(images: ImageFiles, contract: Contract) -> Iterator[Sample]:
 
 
 def detection_metrics(
-    task: Task, found: Mapping[str, Mapping[str, Detections]], reference: str = REFERENCE
+    task: Task,
+    found: Mapping[str, Mapping[str, Detections]],
+    reference: str = REFERENCE,
+    known: Mapping[str, Metric] | None = None,
 ) -> dict[str, Metric]:
-    """AP on the labels for each stage, or agreement with the reference stage where there are no labels."""
-    if task.labels is not None:
-        classes = int(task.head.params["nc"])
-        return {name: coco_ap(detections, task.labels, classes) for name, detections in found.items()}
-    return {name: agreement_ap(detections, found[reference]) for name, detections in found.items()}
+    """AP on the labels for each stage, or agreement with the reference stage where there are no labels.
+
+    Args:
+        known: metrics that need not be computed again; only that of the reference is looked up.
+    """
+    metrics: dict[str, Metric] = {}
+    for name, detections in found.items():
+        if known and name == reference and reference in known:
+            metrics[name] = known[reference]
+        elif task.labels is not None:
+            metrics[name] = coco_ap(detections, task.labels, int(task.head.params["nc"]))
+        else:
+            metrics[name] = agreement_ap(detections, found[reference])
+    return metrics
 
 
 def _missing(task: Task, found: Mapping[str, Mapping[str, Detections]]) -> list[Finding]:
@@ -172,13 +200,16 @@ def _missing(task: Task, found: Mapping[str, Mapping[str, Detections]]) -> list[
     return [finding for finding in answers if finding is not None]
 
 
-def _keypoint_metrics(task: Task, images: ImageFiles, sessions: Mapping[str, Session]) -> dict[str, Metric]:
+def _keypoint_metrics(
+    task: Task, images: ImageFiles, sessions: Mapping[str, Session], known: Mapping[str, Metric]
+) -> dict[str, Metric]:
     size = (task.contract.width, task.contract.height)  # distances in pixels count at the network's own size
     pixels = [_resized(read_image(path), size) for path in images.paths[:_PAIR_IMAGES]]
-    return {
-        name: keypoint_metrics(functools.partial(_keypoints, task, session), pixels, _SEED, _PAIRS)
-        for name, session in sessions.items()
-    }
+    metrics = {name: metric for name, metric in known.items() if name == REFERENCE}
+    for name, session in sessions.items():
+        if name not in metrics:
+            metrics[name] = keypoint_metrics(functools.partial(_keypoints, task, session), pixels, _SEED, _PAIRS)
+    return metrics
 
 
 def _resized(image: Any, size: tuple[int, int]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.findings import Finding, Severity
+from edgewright.verify.degenerate import SOURCE
 from edgewright.verify.results import PartError
 from edgewright.verify.verdict import FLOAT_RELATIVE_L2, Limits, worst_error
 from edgewright.workflow.inputs import ImageFiles
@@ -60,6 +61,8 @@ def label_notes(task: Task, reference: Built, images: ImageFiles) -> list[Findin
 
 def stage_notes(built: Sequence[Built], allowed: Limits) -> list[Finding]:
     """The first stage whose result is wrong, or that the float stages are right."""
+    if any(finding.where.startswith(SOURCE) for finding in built[0].findings):
+        return []  # no stage is to blame for what the source model does
     previous: list[str] = []
     for name, errors in built[0].measured.errors.items():
         worst = worst_error(errors)

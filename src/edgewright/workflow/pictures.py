@@ -9,8 +9,9 @@ from edgewright.report.picture import Picture
 from edgewright.tasks.base import FAMILIES
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.drawing import draw_detections
+from edgewright.verify.evaluate import REFERENCE
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import REFERENCE, Task
+from edgewright.workflow.measured import Task
 from edgewright.workflow.variants import Built
 
 _COUNT = 4

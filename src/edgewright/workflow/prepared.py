@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgewright.data.contract import Contract, preprocess
+from edgewright.data.contract import Contract, contract_for_model, preprocess
 from edgewright.data.images import read_image
 from edgewright.errors import ModelError
 from edgewright.findings import Finding, Severity
@@ -68,8 +68,8 @@ def prepare_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: I
     """
     samples = images.paths[:_SAMPLES]
     stage_key = {
-        **key,
-        "model": recipe.model.model_dump(mode="json", exclude={"path"}),
+        **key,  # holds the digest of the source as "model"
+        "options": recipe.model.model_dump(mode="json", exclude={"path"}),
         "contract": recipe.contract.model_dump(mode="json"),
         "samples": list(images.digests[:_SAMPLES]),
     }
@@ -96,8 +96,8 @@ def understand(model: Model, recipe: Recipe) -> tuple[Head, Contract]:
     if contract.shape != declared.shape:
         raise ModelError(
             f"the preprocessing contract gives {contract.shape}, the model wants {declared.shape}",
-            why=f"colour {contract.colour} has {contract.channels} channel(s)",
-            todo="choose --colour GRAY for one channel, RGB or BGR for three",
+            where=f"input {declared.name}",
+            todo="export the model for one image at a time (batch 1)",
         )
     return head, contract
 
@@ -121,21 +121,24 @@ def plain_contract(model: Model) -> Contract:
     channels, height, width = (sizes[1:4]) if layout == "NCHW" else (sizes[3], sizes[1], sizes[2])
     if channels not in (1, 3):
         raise ModelError(
-            f"input {spec} has {channels} channels, but an image has 1 or 3",
+            f"input {spec} is no image: neither its second nor its last dimension is 1 or 3 channels",
             todo="export the model with an image input",
         )
-    return Contract.model_validate(
-        {
-            "input": spec.name,
-            "width": width,
-            "height": height,
-            "colour": "GRAY" if channels == 1 else "RGB",
-            "resize": "stretch",
-            "mean": (0.0,) * channels,
-            "std": (255.0,) * channels,
-            "layout": layout,
-            "dtype": spec.dtype if spec.dtype in ("float32", "float16", "uint8") else "float32",
-        }
+    if spec.dtype not in ("float32", "float16", "uint8"):
+        raise ModelError(
+            f"input {spec.name} takes {spec.dtype}, but images are fed as float32, float16 or uint8",
+            todo="export the model in float32",
+        )
+    return contract_for_model(
+        input=spec.name,
+        width=width,
+        height=height,
+        colour="GRAY" if channels == 1 else "RGB",
+        resize="stretch",
+        mean=(0.0,) * channels,
+        std=(255.0,) * channels,
+        layout=layout,
+        dtype=spec.dtype,
     )
 
 

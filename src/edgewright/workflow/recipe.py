@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edgewright.data.contract import Contract
 from edgewright.errors import UserError
+from edgewright.files import is_text
 from edgewright.toml_io import TOMLDecodeError, dumps_toml, loads_toml
 
 PrecisionChoice = Literal["float", "int8", "int16"]
@@ -38,10 +39,21 @@ class DataSection(_Section):
     allow_skip: bool = False
 
 
-class QuantiseSection(_Section):
-    """How grids are chosen."""
+AUTO = "auto"
 
-    observer: str = "percentile:99.99"
+
+class QuantiseSection(_Section):
+    """How grids are chosen.
+
+    Attributes:
+        observer: "minmax", "percentile", "percentile:99.9", "mse", "entropy"; "auto" takes "minmax" and tries others
+            when the result falls short.
+        symmetric: zero point 0, or the middle of an unsigned type, for activations.
+        activation: code type of activations; empty takes the target's.
+        per_channel: a grid per output channel for weights.
+    """
+
+    observer: str = AUTO
     symmetric: bool = False
     activation: Literal["", "uint8", "int8"] = ""
     per_channel: bool = True
@@ -77,6 +89,12 @@ class ContractSection(_Section):
             UserError: the result is no valid contract.
         """
         changes = {name: value for name, value in self.model_dump().items() if value is not None}
+        if self.colour is not None and (self.colour == "GRAY") != (preset.channels == 1):
+            raise UserError(
+                f"--colour {self.colour} does not fit the model, whose input has {preset.channels} channel(s)",
+                where=f"input {preset.input}",
+                todo="choose --colour GRAY for one channel, RGB or BGR for three",
+            )
         for name in ("mean", "std"):
             if name in changes and len(changes[name]) == 1 and changes.get("colour", preset.colour) != "GRAY":
                 changes[name] = changes[name] * 3
@@ -97,10 +115,17 @@ class Recipe(_Section):
     model: ModelSection
     data: DataSection
     target: str = "onnxruntime/cpu"
-    precision: tuple[PrecisionChoice, ...] = ("int8",)
+    precision: tuple[PrecisionChoice, ...] = Field(default=("int8",), min_length=1)
     contract: ContractSection = ContractSection()
     quantise: QuantiseSection = QuantiseSection()
     verify: VerifySection = VerifySection()
+
+    @field_validator("precision")
+    @classmethod
+    def _each_once(cls, precision: tuple[PrecisionChoice, ...]) -> tuple[PrecisionChoice, ...]:
+        if len(set(precision)) < len(precision):
+            raise ValueError("a precision is named twice")
+        return precision
 
     def to_toml(self, folder: Path) -> str:
         """TOML text whose paths are relative to `folder`, where the file will lie."""
@@ -111,6 +136,7 @@ class Recipe(_Section):
         return dumps_toml(data)
 
 
+_FLAGS = {"model.path": "MODEL", "model.input_shapes": "--input-shape", "quantise.per_channel": "--per-tensor"}
 _PATHS = (("model", "path"), ("data", "images"), ("data", "labels"), ("data", "calibration"))
 
 
@@ -126,9 +152,13 @@ def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
     try:
         data = loads_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read the recipe {path}", why=str(error.strerror)) from error
+        raise UserError(
+            f"cannot read the recipe {path}", why=str(error.strerror), todo="pass a recipe.toml that a deploy wrote"
+        ) from error
     except (TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError("the recipe is not valid TOML", where=str(path), why=str(error)) from error
+        raise UserError(
+            "the recipe is not valid TOML", where=str(path), why=str(error), todo="correct it, or take it from a run"
+        ) from error
     for section, key in _PATHS:
         table = data.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str):
@@ -143,21 +173,37 @@ def make_recipe(data: Mapping[str, Any], where: str = "") -> Recipe:
         UserError: naming the first key that is wrong.
     """
     try:
-        return Recipe.model_validate(data)
+        recipe = Recipe.model_validate(data)
+        _check_paths(recipe)
+        return recipe
     except ValidationError as error:
         raise UserError(
             "the recipe is not valid" if where else "an option is not valid",
-            where=where,
+            where=where or _flag(error),
             why=_first_problem(error),
             todo="`edgewright deploy --help` lists options and their values",
         ) from None
+
+
+def _check_paths(recipe: Recipe) -> None:
+    paths = (recipe.model.path, recipe.data.images, recipe.data.labels or "", recipe.data.calibration or "")
+    for path in paths:
+        if not is_text(path):
+            raise UserError(
+                f"the path {path!r} is not UTF-8",
+                why="recipes and reports are UTF-8 text and name it",
+                todo="rename it; or set LC_ALL=C.UTF-8 if the name is text where the locale knows more than ASCII",
+            )
 
 
 def _merged(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(data)
     for key, value in overrides.items():
         if isinstance(value, Mapping):
-            result[key] = {**result.get(key, {}), **value}
+            table = result.get(key, {})
+            result[key] = (
+                {**table, **value} if isinstance(table, Mapping) else table
+            )  # `make_recipe` names what is wrong
         elif value is not None:
             result[key] = value
     return result
@@ -166,4 +212,14 @@ def _merged(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(step) for step in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
+    message = problem["msg"].removeprefix("Value error, ")
+    given = problem["input"]
+    if isinstance(given, (str, int, float)):
+        message += f", but got {given!r}"[:80]
+    return f"{where}: {message}" if where else message
+
+
+def _flag(error: ValidationError) -> str:
+    """The option of the command line that sets the key with the first problem; empty where there is none."""
+    keys = [step for step in error.errors()[0]["loc"] if isinstance(step, str)]
+    return _FLAGS.get(".".join(keys), "") or (f"--{keys[-1].replace('_', '-')}" if keys else "")

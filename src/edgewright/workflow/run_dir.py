@@ -12,12 +12,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgewright.errors import OutputError
+from edgewright.errors import OutputError, UserError
 from edgewright.files import digest_of, explained_write_errors, write_json_atomic
 from edgewright.verify.results import StageTime
 
@@ -49,23 +49,35 @@ class RunDir:
     def open(cls, path: Path) -> Iterator[RunDir]:
         """Create or reopen the directory, hold its lock, and sweep what a killed run left half done.
 
+        A directory that this run made goes away again when the run gives no result or is refused for what the user
+        gave; on a full disk or after Ctrl-C the stages that were finished stay, for the next run to start from.
+
         Raises:
-            OutputError: it cannot be written, or another process holds it.
+            OutputError: it cannot be written, holds something else, or another process works in it.
         """
-        created = not path.exists()
-        with explained_write_errors(path):
-            (path / "stages").mkdir(parents=True, exist_ok=True)
-            lock = (path / ".lock").open("a+")
-        run = cls(path)
-        try:
-            _take(lock, path)
-            for leftover in (path / "stages").glob(f"{_PARTIAL}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            yield run
-        finally:
-            lock.close()
-            if created and not any((path / "stages").iterdir()):
-                shutil.rmtree(path, ignore_errors=True)  # a run that failed before its first result leaves nothing
+        made = _missing(path)
+        _check_place(path)
+        held = refused = False
+        with ExitStack() as stack:
+            try:
+                with explained_write_errors(path):
+                    (path / "stages").mkdir(parents=True, exist_ok=True)
+                    lock = stack.enter_context((path / ".lock").open("a+"))
+                _take(lock, path)
+                held = True
+                for leftover in (path / "stages").glob(f"{_PARTIAL}*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
+                yield cls(path)
+            except UserError as error:
+                refused = not isinstance(error, OutputError)
+                raise
+            finally:
+                stack.close()
+                if path in made and held and (refused or not any((path / "stages").iterdir())):
+                    shutil.rmtree(path, ignore_errors=True)
+                for folder in reversed(made):
+                    with suppress(OSError):  # it holds something by now
+                        folder.rmdir()
 
     def stage(self, name: str, key: Mapping[str, Any], compute: Callable[[Path], dict[str, Any]]) -> StageResult:
         """The result of a stage, computed unless it is there.
@@ -104,6 +116,24 @@ class RunDir:
     def _note(self, name: str, started: tuple[float, float], *, reused: bool) -> None:
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
         self.times.append(StageTime(name, round(wall, 3), round(cpu, 3), reused))
+
+
+def _missing(path: Path) -> list[Path]:
+    """Folders that making `path` would make, outermost first."""
+    return [folder for folder in (*reversed(path.parents), path) if not folder.exists()]
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a folder of other things: a slip in --out must not write among, or over, someone's files."""
+    with explained_write_errors(path):
+        strange = path.is_dir() and not (path / "stages").is_dir() and any(path.iterdir())
+    if strange:
+        raise OutputError(
+            "this folder is no run directory and is not empty",
+            where=str(path),
+            why="a run directory holds a folder named stages",
+            todo="name a new or an empty folder with --out",
+        )
 
 
 def _read_done(folder: Path, digest: str) -> dict[str, Any] | None:

@@ -13,10 +13,11 @@ from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.backend import Backend, Session
+from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
 from edgewright.verify.verdict import Limits, drop_of, reasons_against
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import REFERENCE, ArtifactSession, Measured, Task, measure_stage
+from edgewright.workflow.measured import ArtifactSession, Measured, Task, measure_stage
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.run_dir import RunDir
 
@@ -85,6 +86,7 @@ class Workshop:
         source: path of the source model.
         prepared: path of the prepared model.
         task, images: what is measured, on what.
+        labels: digest of the labels; empty without. Building does not depend on them, measuring does.
     """
 
     def __init__(
@@ -97,9 +99,12 @@ class Workshop:
         prepared: Path,
         task: Task,
         images: ImageFiles,
+        labels: str = "",
     ) -> None:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
+        self.labels = labels
+        self._reference: Measured | None = None  # the first variant measures the source model for all
 
     def make(self, name: str, precision: str, plan: PrecisionPlan | None, findings: tuple[Finding, ...] = ()) -> Built:
         """Build a variant, read it back, and measure it.
@@ -113,12 +118,19 @@ class Workshop:
         measured = measure_stage(
             self.run,
             name,
-            {**self.key, "artifact": artifact.digest, "toolchain": dict(self.backend.toolchain())},
+            {
+                **self.key,
+                "artifact": artifact.digest,
+                "toolchain": dict(self.backend.toolchain()),
+                "labels": self.labels,
+            },
             self.task,
             self.images,
             lambda: self._sessions(artifact, stage, with_prepared=plan is None),
             self.progress,
+            self._reference,
         )
+        self._reference = self._reference or measured
         reviewed = (*findings, *self.backend.review(artifact, plan), *measured.findings)
         return Built(name, precision, plan, artifact, measured, stage, reviewed)
 

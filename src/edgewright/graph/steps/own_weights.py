@@ -1,8 +1,8 @@
 """Every operator with learnt weights gets weights of its own.
 
 A head that is shared between levels uses one weight and one bias in several Convs. The 32-bit codes of a bias depend on
-the step of the Conv's input, which differs from level to level, so one set of codes can serve one Conv only; ONNX Runtime
-runs the others in float without a word.
+the step of the Conv's input, which differs from level to level, so one set of codes can serve one Conv only; ONNX
+Runtime runs the others in float without a word.
 """
 
 from __future__ import annotations

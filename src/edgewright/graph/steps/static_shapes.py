@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
-from edgewright.errors import ModelError, UserError
+from edgewright.errors import EdgewrightError, ModelError, UserError
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession, random_feeds
 from edgewright.graph.steps.base import STEPS, PrepareOptions, Step
 from edgewright.tensors import TensorSpec
+
+MAX_INPUT_VALUES = 2**28
+"""One gigabyte of float32, an image of 89 megapixels: what a damaged or hostile shape asks for is far beyond."""
 
 
 def run(model: Model, options: PrepareOptions) -> tuple[Model, str] | None:
@@ -20,6 +26,8 @@ def run(model: Model, options: PrepareOptions) -> tuple[Model, str] | None:
             why=f"its inputs are {', '.join(spec.name for spec in model.inputs)}",
             todo="correct the name in --input-shape",
         )
+    for wanted in model.inputs:
+        _check_size(wanted.name, [size or 1 for size in wanted.shape])
     if not options.shapes and all(spec.is_static for spec in (*model.inputs, *model.outputs)):
         return None
     changed = model.clone()
@@ -33,7 +41,18 @@ def run(model: Model, options: PrepareOptions) -> tuple[Model, str] | None:
             notes.append(f"{spec} is now {'x'.join(map(str, shape))}")
             value.shape = ir.Shape(shape)
     _forget_inner_shapes(changed)
-    fixed = _with_output_shapes(Model(changed, model.path))
+    try:
+        fixed = _with_output_shapes(Model(changed, model.path))
+    except EdgewrightError as error:
+        if not options.shapes:
+            raise
+        shapes = ", ".join(f"{name}={','.join(map(str, shape))}" for name, shape in options.shapes.items())
+        raise UserError(
+            f"the model does not run with --input-shape {shapes}",
+            where=model.name,
+            why=error.why or error.what,
+            todo="choose a size that the model was made for, often a multiple of 32",
+        ) from error
     return fixed, "; ".join(notes) or "the outputs' shapes were found by running the model"
 
 
@@ -49,6 +68,7 @@ def _resolve(spec: TensorSpec, options: PrepareOptions) -> tuple[int, ...]:
                 why=f"the model declares {spec}",
                 todo="give as many numbers as the input has dimensions, and keep those that are fixed",
             )
+        _check_size(spec.name, given)
         return given
     shape = [
         1 if index == 0 and size is None and len(spec.shape) > 1 else size for index, size in enumerate(spec.shape)
@@ -61,6 +81,15 @@ def _resolve(spec: TensorSpec, options: PrepareOptions) -> tuple[int, ...]:
             todo=f"pass --input-shape {spec.name}={known} with numbers for every ?",
         )
     return tuple(size for size in shape if size is not None)
+
+
+def _check_size(name: str, shape: Sequence[int]) -> None:
+    if math.prod(shape) > MAX_INPUT_VALUES:
+        raise UserError(
+            f"input {name} would hold {math.prod(shape):.3g} values",
+            why=f"its shape is {'x'.join(map(str, shape))}, the limit is {MAX_INPUT_VALUES:.3g} values",
+            todo="choose a smaller --input-shape, or export the model with one",
+        )
 
 
 def _forget_inner_shapes(model: ir.Model) -> None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgewright.errors import TargetMismatch, UserError
 from edgewright.files import write_bytes_atomic
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
@@ -22,6 +22,7 @@ from edgewright.targets.onnxruntime.convert import write_qdq
 from edgewright.targets.onnxruntime.host import host_facts
 from edgewright.targets.onnxruntime.plan import read_qdq
 from edgewright.targets.onnxruntime.readback import read_back
+from edgewright.targets.onnxruntime.review import review
 from edgewright.targets.onnxruntime.session import CpuSession
 
 _FILE = "model.onnx"
@@ -121,39 +122,10 @@ class OnnxRuntimeBackend:
         return read_qdq(load_model(path))
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
-        """Ops in float against the plan, and CPUs whose int8 sums may overflow."""
+        """Grids that are not in the file, ops in float against the plan, CPUs whose int8 sums may overflow."""
         if plan is None:
             return []
-        found = []
-        in_float = list(artifact.read_back["in_float"])
-        if in_float:
-            found.append(
-                Finding(
-                    "EW503",
-                    Severity.INFO,
-                    artifact.target,
-                    f"{len(in_float)} of {len(plan.ops)} ops planned in 8 bits run in float between conversions: "
-                    f"{', '.join(in_float[:3])}{', ...' if len(in_float) > 3 else ''}.",
-                    {"ops": in_float, "conversions": artifact.read_back["conversions"]},
-                )
-            )
-        unsigned = any(grid.dtype == "uint8" for grid in plan.activations.values())
-        if (
-            unsigned
-            and self.host()["int8_dot_product"] == "none"
-            and self.host()["architecture"] in ("x86_64", "AMD64")
-        ):
-            found.append(
-                Finding(
-                    "EW502",
-                    Severity.WARNING,
-                    self.host()["cpu"],
-                    "This CPU has no int8 dot product, so sums of uint8 by int8 products may saturate at 16 bits.",
-                    dict(self.host()),
-                    "Try --activation int8, and verify on the CPU that will run it.",
-                )
-            )
-        return found
+        return review(artifact, plan, self.read_plan(artifact.path), self.host())
 
 
 def _precision(plan: PrecisionPlan) -> str:

@@ -10,9 +10,11 @@ from edgewright.verify.degenerate import (  # noqa: I001 - the first rule that a
 )
 from edgewright.verify.degenerate.base import RULES, PartView, Watch, first_finding
 from edgewright.verify.degenerate.no_detection import no_detection
+from edgewright.verify.degenerate.source import SOURCE, source_findings
 
 __all__ = [
     "RULES",
+    "SOURCE",
     "PartView",
     "Watch",
     "constant",
@@ -22,5 +24,6 @@ __all__ = [
     "no_detection",
     "non_finite",
     "saturated",
+    "source_findings",
     "zero",
 ]
