@@ -1,7 +1,7 @@
 """Writes what the commands of README and docs really print into the pages: `python -m tests.docs.update [PAGE...]`.
 
-Lines that a page leaves out (`...`) stay left out where the lines before and after them still fit; a block whose shape
-changed is written whole, for a person to cut.
+Lines that a page leaves out (`...`) stay left out where the lines around them still fit; a block whose shape changed, or
+that is nothing but `...`, is written whole, for a person to cut.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _block(block: Block, terminal: Terminal) -> list[str]:
 
 def _output(step: Step, actual: Sequence[str]) -> list[str]:
     """Actual lines in the shape of the page: by chunks between elisions, found by their masked words."""
-    if step.expected in ([], [ELISION]):
-        return list(step.expected) if step.expected else list(actual)
+    if step.expected == [ELISION]:
+        return list(actual)
     found: list[str] = []
     at, eliding = 0, False
     for line in step.expected:

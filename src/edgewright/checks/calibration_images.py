@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edgewright.checks.base import CHECKS, CheckContext, ImageSet
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding, Severity, listed
 
 _FEW = 16
 
@@ -26,7 +26,7 @@ def calibration_images(context: CheckContext) -> list[Finding]:
                 "EW205",
                 Severity.WARNING,
                 calibration.constant[0],
-                f"{len(calibration.constant)} calibration images are one flat colour: {_some(calibration.constant)}.",
+                f"{len(calibration.constant)} calibration images are one flat colour: {listed(calibration.constant)}.",
                 {"images": list(calibration.constant)},
             )
         )
@@ -56,7 +56,7 @@ def skipped_images(context: CheckContext) -> list[Finding]:
                     "EW201",
                     Severity.WARNING,
                     f"{label} set",
-                    f"{len(names)} files of the {label} set could not be read and were skipped: {_some(names)}.",
+                    f"{len(names)} files of the {label} set could not be read and were skipped: {listed(names)}.",
                     {"skipped": [{"file": name, "why": why} for name, why in images.skipped]},
                 )
             )
@@ -75,7 +75,7 @@ def _overlap(calibration: ImageSet, evaluation: ImageSet) -> list[Finding]:
             "EW202",
             Severity.WARNING,
             "calibration set",
-            f"{len(both)} of {len(calibration.names)} calibration images are evaluation images too: {_some(both)}.",
+            f"{len(both)} of {len(calibration.names)} calibration images are evaluation images too: {listed(both)}.",
             {"images": list(both)},
             "Choose different images for each.",
         )
@@ -94,11 +94,7 @@ def _duplicates(calibration: ImageSet) -> list[Finding]:
             "EW204",
             Severity.WARNING,
             "calibration set",
-            f"{len(copies)} calibration images are copies of each other: {_some(copies)}.",
+            f"{len(copies)} calibration images are copies of each other: {listed(copies)}.",
             {"images": list(copies)},
         )
     ]
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

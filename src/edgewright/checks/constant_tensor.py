@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.checks.base import CHECKS, CheckContext
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding, Severity, listed
 
 
 @CHECKS.register("constant-tensor")
@@ -25,8 +25,7 @@ def constant_tensor(context: CheckContext) -> list[Finding]:
             "EW303",
             Severity.WARNING,
             stuck[0],
-            f"{len(stuck)} activations had one value over all calibration images: {', '.join(stuck[:3])}"
-            f"{', ...' if len(stuck) > 3 else ''}.",
+            f"{len(stuck)} activations had one value over all calibration images: {listed(stuck)}.",
             {"tensors": stuck},
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding, Severity, listed
 from edgewright.verify.degenerate import SOURCE
 from edgewright.verify.results import PartError
 from edgewright.verify.verdict import FLOAT_RELATIVE_L2, Limits, worst_error
@@ -40,7 +40,7 @@ def label_notes(task: Task, reference: Built, images: ImageFiles) -> list[Findin
                 Severity.INFO,
                 "labels",
                 f"{len(names)} of {len(images.paths)} images have no labels and count as images without objects: "
-                f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}.",
+                f"{listed(names)}.",
                 {"images": names},
             )
         )

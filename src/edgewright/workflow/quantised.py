@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgewright.errors import UserError
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding, Severity, listed
 from edgewright.graph.model import Model
 from edgewright.quant.layout import default_precisions
 from edgewright.quant.plan import Precision
@@ -71,8 +71,7 @@ class Quantiser:
             "EW302",
             Severity.INFO,
             precision,
-            f"{len(tail)} ops behind the last convolutions are computed in float: {', '.join(list(tail)[:3])}"
-            f"{', ...' if len(tail) > 3 else ''}.",
+            f"{len(tail)} ops behind the last convolutions are computed in float: {listed(list(tail))}.",
             {"ops": sorted(tail)},
         )
         plan = calibrated.plan(precision, tail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding, Severity, listed
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact
 from edgewright.tensors import Grid
@@ -35,8 +35,7 @@ def _differing_grids(artifact: Artifact, plan: PrecisionPlan, found: PrecisionPl
             "EW601",
             Severity.ERROR,
             artifact.target,
-            f"{len(wrong)} grids of the built file are not those of the plan: {', '.join(wrong[:3])}"
-            f"{', ...' if len(wrong) > 3 else ''}.",
+            f"{len(wrong)} grids of the built file are not those of the plan: {listed(wrong)}.",
             {"tensors": wrong},
         )
     ]
@@ -60,7 +59,7 @@ def _ops_in_float(artifact: Artifact, plan: PrecisionPlan) -> list[Finding]:
             Severity.INFO,
             artifact.target,
             f"{len(in_float)} of {len(plan.ops)} ops planned in integers run in float between conversions: "
-            f"{', '.join(in_float[:3])}{', ...' if len(in_float) > 3 else ''}.",
+            f"{listed(in_float)}.",
             {"ops": in_float, "conversions": artifact.read_back["conversions"]},
         )
     ]
