@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgewright.errors import OutputError
 
@@ -39,8 +39,9 @@ def explained_write_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def write_bytes_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` through a temporary file beside it, synced before it takes the name.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the name `path` only when everything is written and synced.
 
     Raises:
         OutputError: full disk or no right to write.
@@ -50,7 +51,7 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes 0600, results are to be read by others
@@ -59,6 +60,12 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
             raise
+
+
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path`; see `atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(data)
 
 
 def write_text_atomic(path: Path, text: str) -> None:

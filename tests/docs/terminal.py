@@ -17,9 +17,9 @@ from typing import Any
 from edgewright.cli.main import run_app
 from tests.docs.blocks import ROOT
 
-WIDTH = "100"
+WIDTH = "110"  # what `edgewright` takes where there is no terminal
 _SEEN = ("demo", "docs", "examples", "README.md", "Makefile")
-_SHELL = {"cat", "cp", "head", "ls", "python", "sha256sum", "touch", "unzip"}
+_SHELL = {"cat", "cd", "cp", "head", "ls", "python", "sha256sum", "touch", "unzip"}
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
 from edgewright.bundle.paths import path_problem, paths_problem
 from edgewright.errors import BundleError
-from edgewright.files import explained_write_errors
+from edgewright.files import atomic_file
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that zip knows
 _CHUNK = 1 << 20
@@ -68,20 +65,8 @@ def write_zip_atomic(path: Path, files: Sequence[tuple[str, Path | bytes]]) -> N
     Raises:
         OutputError: full disk or no right to write.
     """
-    with explained_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write_stored(file, files)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp makes 0600
-            os.replace(temporary, path)  # noqa: PTH105
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
-            raise
+    with atomic_file(path) as file:
+        write_stored(file, files)
 
 
 def check_directory(path: Path, limits: Limits) -> None:

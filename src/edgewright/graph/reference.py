@@ -34,24 +34,8 @@ class ReferenceSession:
     """
 
     def __init__(self, data: bytes, *, threads: int = 0, optimise: bool = True, name: str = "model") -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
-        options.log_severity_level = 4
-        # idle threads that spin burn the second core while we preprocess the next image
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if not optimise:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.name = name
-        try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelError(
-                f"ONNX Runtime {ort.__version__} cannot load {name}",
-                why=_first_line(error),
-                todo="export with a lower opset, or update onnxruntime",
-            ) from error
+        self._session = open_session(data, threads=threads, optimise=optimise, name=name)
         self.input_names = [value.name for value in self._session.get_inputs()]
         self.output_names = [value.name for value in self._session.get_outputs()]
 
@@ -65,11 +49,7 @@ class ReferenceSession:
         try:
             values = self._session.run(wanted, dict(feeds))
         except Exception as error:
-            raise ToolchainError(
-                f"ONNX Runtime failed while running {self.name}",
-                why=_first_line(error),
-                todo="`edgewright inspect` shows what the model wants as input",
-            ) from error
+            raise run_error(self.name, error) from error
         return dict(zip(wanted, values, strict=True))
 
 
@@ -85,6 +65,44 @@ def available_cores() -> int:
         return max(1, len(os.sched_getaffinity(0)))
     except AttributeError:  # macOS and Windows have no affinity call
         return os.cpu_count() or 1
+
+
+def open_session(data: bytes, *, threads: int, name: str, optimise: bool = True, memory_pattern: bool = True) -> Any:
+    """An `onnxruntime.InferenceSession` on the CPU, configured as everything here wants it.
+
+    Args:
+        memory_pattern: let ONNX Runtime lay the tensors of a run side by side in one block.
+
+    Raises:
+        ModelError: ONNX Runtime does not accept the graph.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_cores()
+    options.log_severity_level = 4
+    options.enable_mem_pattern = memory_pattern
+    # idle threads that spin burn the second core while we preprocess the next image
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not optimise:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(
+            f"ONNX Runtime {ort.__version__} cannot load {name}",
+            why=_first_line(error),
+            todo="export with a lower opset, or update onnxruntime",
+        ) from error
+
+
+def run_error(name: str, error: Exception) -> ToolchainError:
+    """What to tell when a loaded graph fails on its inputs."""
+    return ToolchainError(
+        f"ONNX Runtime failed while running {name}",
+        why=_first_line(error),
+        todo="`edgewright inspect` shows what the model wants as input",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.errors import ModelError, ToolchainError
-from edgewright.graph.reference import available_cores
+from edgewright.graph.reference import open_session, run_error
 
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -31,24 +30,10 @@ class BoundSession:
     """
 
     def __init__(self, data: bytes, *, threads: int, name: str) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # The pattern lays all tensors of a run side by side in one block, on top of what the first run took: with every
-        # tensor alive until it is observed, that doubles the memory and saves nothing.
-        options.enable_mem_pattern = False
         self._name = name
-        try:
-            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelError(
-                f"ONNX Runtime {ort.__version__} cannot load {name} for calibration",
-                why=_first_line(error),
-                todo="run `edgewright check` on the model; a newer onnxruntime may know its operators",
-            ) from error
+        # A memory pattern lays all tensors of a run side by side in one block, on top of what the first run took: with
+        # every tensor alive until it is observed, that doubles the memory and saves nothing.
+        self._session = open_session(data, threads=threads, name=name, memory_pattern=False)
         self._outputs = self._session.get_outputs()
         self._buffers: dict[str, NDArray[Any]] = {}
 
@@ -61,11 +46,7 @@ class BoundSession:
         try:
             return self._run(feeds)
         except Exception as error:
-            raise ToolchainError(
-                f"ONNX Runtime failed while calibrating {self._name}",
-                why=_first_line(error),
-                todo="`edgewright inspect` shows what the model wants as input",
-            ) from error
+            raise run_error(self._name, error) from error
 
     def _run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         binding = self._session.io_binding()
@@ -93,8 +74,3 @@ class BoundSession:
         """Bind memory like `array` from now on, if the shape is static: another may differ next time."""
         if tuple(output.shape) == array.shape and array.size and array.dtype == _DTYPES.get(output.type):
             self._buffers[output.name] = np.empty_like(array)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:400] if text else type(error).__name__

@@ -58,8 +58,8 @@ def slower_finding(float_latency: Latency, name: str, latency: Latency) -> Findi
         "EW501",
         Severity.WARNING,
         name,
-        f"{name} takes {latency.median_ms:.2f} ms and float {float_latency.median_ms:.2f} ms on this host: int8 is not "
-        "faster here.",
+        f"{name} takes {latency.median_ms:.2f} ms and float {float_latency.median_ms:.2f} ms: it is not faster on this "
+        "host.",
         {"int8_ms": latency.median_ms, "float_ms": float_latency.median_ms, "ratio": round(ratio, 3)},
         "Ship the float artifact on this target, or measure on the device that will run it.",
     )
