@@ -18,3 +18,7 @@ for variant in run.table:
 print(run.verdict, run.bundle)
 
 # prints:
+# float: AP 64.7, reference
+# int8: AP 0.0, failed
+# int8, decode tail in float: AP 64.0, passed
+# passed runs/demo/bundle

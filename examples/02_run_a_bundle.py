@@ -7,7 +7,7 @@ import edgewright as ew
 
 with ew.load("runs/demo/bundle") as predict:
     print(f"{len(predict.golden)} comparisons with the golden sample, all passed on {predict.target}")
-    found = predict("demo/images/evaluation/3000000.jpg")
+    found = predict("demo/images/evaluation/3000000.jpg", confidence=0.5)
 
 print(f"{len(found)} objects")
 for box, score, class_id in zip(found.xyxy, found.scores, found.class_ids, strict=True):
@@ -15,3 +15,9 @@ for box, score, class_id in zip(found.xyxy, found.scores, found.class_ids, stric
     print(f"{found.names[class_id]} {score:.2f} at {left}, {top}, {right}, {bottom}")
 
 # prints:
+# 3 comparisons with the golden sample, all passed on onnxruntime/cpu
+# 4 objects
+# ring 0.89 at 139, 100, 263, 229
+# ring 0.72 at 514, 53, 571, 105
+# ring 0.72 at 563, 64, 607, 108
+# square 0.58 at 332, 236, 395, 298

@@ -12,3 +12,7 @@ for part in found.parts:
 print(f"agreement AP {found.metrics['b'].value:.1f}")
 
 # prints:
+# yolov8 on 40 images
+# boxes: relative L2 0.0373, cosine 0.999316
+# scores: relative L2 0.0943, cosine 0.995571
+# agreement AP 96.3

@@ -16,3 +16,11 @@ for finding in report["findings"]:
         print(finding["code"], "at", finding["where"])
 
 # prints:
+# passed with int8, decode tail in float
+# float: largest error in boxes, relative L2 0
+# int8: largest error in scores, relative L2 1
+# int8, decode tail in float: largest error in scores, relative L2 0.097
+# EW301 at /head/Concat_3
+# EW403 at int8 artifact: scores
+# EW406 at int8 artifact
+# EW410 at int8

@@ -109,6 +109,8 @@ class Grid:
 
     def quantise(self, values: NDArray[Any]) -> NDArray[Any]:
         """Codes of real values; any shape whose `axis` has as many entries as the grid has channels."""
+        if self.axis is not None and (values.ndim <= self.axis or values.shape[self.axis] != len(self.scale)):
+            raise ValueError(f"a grid of {len(self.scale)} channels on axis {self.axis} does not fit {values.shape}")
         scale, zero = self._broadcast(values.ndim)
         low, high = QUANTISED_DTYPES[self.dtype]
         # float32 throughout, for that is how runtimes divide; float64 would differ in ties

@@ -129,3 +129,17 @@ def test_a_tensor_that_never_changes() -> None:
     assert codes(found) == ["EW303"]
     assert found[0].where == "scores"
     assert run_checks(made, ["constant-tensor"]) == []
+
+
+def test_values_that_are_no_numbers_are_told() -> None:
+    made = context(head(1.0))
+    held = {**made.statistics, "scores": replace(made.statistics["scores"], non_finite=3)}
+    found = run_checks(replace(made, statistics=held), ["non-finite"])
+    assert codes(found) == ["EW304"]
+    assert found[0].where == "scores"
+    assert run_checks(made, ["non-finite"]) == []
+
+
+def test_two_images_prove_nothing_about_stability() -> None:
+    made = replace(context(head(1.0)), calibration=ImageSet(A.names[:2], A.digests[:2]))
+    assert run_checks(made, ["calibration-stability"]) == []

@@ -19,22 +19,33 @@ def words(lines: Sequence[str]) -> list[str]:
     return text.split()
 
 
-def mismatch(expected: Sequence[str], actual: Sequence[str]) -> str:
-    """What the page says that the program does not; empty when it fits."""
+def split(expected: Sequence[str]) -> list[list[str]]:
+    """The lines between elisions; the first or the last is empty where the page begins or ends with one."""
     chunks: list[list[str]] = [[]]
     for line in expected:
         if line.strip() == ELISION:
             chunks.append([])
         else:
             chunks[-1].append(line)
+    return chunks
+
+
+def mismatch(expected: Sequence[str], actual: Sequence[str]) -> str:
+    """What the page says that the program does not; empty when it fits.
+
+    Between two elisions the order of words does not count: a table that is a little wider breaks its lines elsewhere.
+    """
     said, at = words(actual), 0
+    chunks = split(expected)
     for place, chunk in enumerate(chunks):
-        wanted = words(chunk)
+        wanted = sorted(words(chunk))
         first, last = place == 0, place == len(chunks) - 1
         starts = [0] if first else [len(said) - len(wanted)] if last and wanted else range(at, len(said) + 1)
-        found = next((start for start in starts if start >= at and said[start : start + len(wanted)] == wanted), None)
+        found = next(
+            (start for start in starts if start >= at and sorted(said[start : start + len(wanted)]) == wanted), None
+        )
         if found is None or (first and last and len(said) != len(wanted)):
-            return f"the page shows\n  {' '.join(wanted)}\nthe program says\n  {' '.join(said[at:])}"
+            return f"the page shows\n  {' '.join(words(chunk))}\nthe program says\n  {' '.join(said[at:])}"
         at = found + len(wanted)
     return ""
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import runpy
 from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import EXAMPLES, PRINTS
 from tests.docs.loosely import mismatch
 from tests.docs.terminal import Terminal
-
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-_PRINTS = "# prints:"
+from tests.docs.update import printed, with_prints
 
 
 def promised(path: Path) -> list[str]:
     """What the comment at the end of an example says that it prints."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert _PRINTS in lines, f"{path.name} does not say what it prints"
-    return [line.removeprefix("#").removeprefix(" ") for line in lines[lines.index(_PRINTS) + 1 :]]
+    assert PRINTS in lines, f"{path.name} does not say what it prints"
+    return [line.removeprefix("#").removeprefix(" ") for line in lines[lines.index(PRINTS) + 1 :]]
 
 
 def test_examples_are_numbered() -> None:
@@ -30,8 +25,11 @@ def test_examples_are_numbered() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_prints_what_it_says(path: Path, terminal: Terminal) -> None:
-    said = io.StringIO()
-    with terminal.inside(), contextlib.redirect_stdout(said):
-        runpy.run_path(str(path), run_name="__main__")
-    problem = mismatch(promised(path), said.getvalue().rstrip("\n").split("\n"))
+    problem = mismatch(promised(path), printed(path, terminal))
     assert not problem, problem
+
+
+def test_refreshing_replaces_the_old_lines() -> None:
+    once = with_prints("code()\n\n# prints:\n# old\n# older\n", ["new", ""])
+    assert once == "code()\n\n# prints:\n# new\n#\n"
+    assert with_prints(once, ["new", ""]) == once

@@ -14,11 +14,11 @@ from edgewright.graph.steps import STEPS
 from edgewright.quant.observers import OBSERVERS
 from edgewright.tasks.base import FAMILIES
 from edgewright.tasks.recognise import recognise  # noqa: F401 - enters every family
-from tests.docs.blocks import PAGES, ROOT
+from tests.docs.blocks import EXAMPLES, PAGES, ROOT
 from tests.docs.findings_page import PAGE, findings_page
+from tests.docs.picture import MOST_BYTES, PICTURE, picture
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _MACHINE = re.compile(r"(?<![\w.:])/(home|root|tmp|var|work|mnt|opt|Users)/|[A-Z]:\\\\|file://")
@@ -93,5 +93,11 @@ def test_every_code_that_a_page_names_exists() -> None:
 
 
 def test_the_picture_is_small() -> None:
-    for image in (ROOT / "docs" / "images").iterdir():
-        assert image.stat().st_size < 300_000
+    assert PICTURE.stat().st_size < MOST_BYTES
+
+
+def test_the_picture_is_made_from_the_report(checkout: Path) -> None:
+    found = picture((checkout / "runs/demo/report.html").read_text(encoding="utf-8"))
+    assert found.startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="no pictures"):
+        picture("<html></html>")

@@ -12,6 +12,7 @@ from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
 from edgewright.quant.profile import FusionProfile
+from edgewright.targets.registry import get_backend
 from tests.helpers import model_from_text, normal
 
 PROFILE = FusionProfile(
@@ -123,7 +124,7 @@ def test_silu_is_one_op_where_the_target_fuses_it() -> None:
 
     fused = replace(PROFILE, fuse_silu=True)
     chosen = default_precisions(model, fused, "int8")
-    assert "c" not in layout(model, fused, chosen).leaders
+    assert set(layout(model, fused, chosen).leaders) == {"image", "m"}
     assert "c" in layout(model, PROFILE, chosen).leaders
 
 
@@ -147,4 +148,37 @@ def test_round_trip(model: Model) -> None:
     again = PrecisionPlan.from_json(plan.to_json())
     assert again.digest == plan.digest
     assert again.activations["m"].to_json() == plan.activations["m"].to_json()
-    assert plan.count() == {"int8": 8}
+    assert set(plan.ops.values()) == {"int8"}
+    assert len(plan.ops) == 8
+
+
+def test_constants_that_no_grid_can_hold() -> None:
+    """Clip's bounds are no operands, an infinite mask keeps its op in float, a bias must be one number a channel."""
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,8] x) => (float[1,4] y, float[1,4] z) {
+            [mask] a = Mul (x, inf)
+            [gemm] y = Gemm (x, w, bias)
+            [clip] c = Relu (y)
+            [bound] z = Clip (c, low, high)
+        }""",
+        inf=np.array([-np.inf], np.float32),
+        w=normal(8, 4),
+        bias=normal(1, 4),
+        low=np.array(0.0, np.float32),
+        high=np.array(6.0, np.float32),
+    )
+    profile = get_backend("onnxruntime/cpu").capabilities().fusion
+    chosen = default_precisions(model, profile, "int8")
+    assert "mask" not in chosen
+    operands = {operand.name for operand in layout(model, profile, chosen).operands}
+    assert operands == {"w"}
+
+
+def test_everything_that_a_repair_may_quantise_is_observed(model: Model) -> None:
+    from edgewright.quant.layout import observable
+
+    chosen = default_precisions(model, PROFILE, "int8")
+    for name in chosen:
+        partly = {**chosen, name: "float"}
+        assert set(layout(model, PROFILE, partly).observed) <= set(observable(model, PROFILE))  # type: ignore[arg-type]

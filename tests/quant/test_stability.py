@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.quant.stability import half_range_change, half_range_changes, summarise_stability
+from edgewright.quant.stability import half_range_change, half_range_changes
 from edgewright.quant.statistics import load_statistics, save_statistics
 from tests.quant.graphs import statistics_of
 
@@ -35,10 +35,6 @@ def test_summary_names_what_moves() -> None:
     moved = replace(BASE, halves=((-1, 3), (-1, 1)))
     found = {"still": BASE, "moved": moved, "single": replace(BASE, halves=((-1, 3), None))}
     assert half_range_changes(found) == {"still": 0.0, "moved": 0.5}
-    summary = summarise_stability(found)
-    assert (summary.tensors, summary.worst, summary.worst_change, summary.moving) == (2, "moved", 0.5, ("moved",))
-    assert summary.median == 0.25
-    assert summarise_stability({}).tensors == 0
 
 
 def test_statistics_survive_a_file(tmp_path: Path) -> None:

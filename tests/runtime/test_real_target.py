@@ -13,9 +13,9 @@ from edgewright.bundle.pack import Contents, pack_bundle, zip_bundle
 from edgewright.data.contract import Contract
 from edgewright.errors import TargetMismatch
 from edgewright.graph.model import Model
+from edgewright.graph.reference import ReferenceSession
 from edgewright.runtime.golden import record_golden
 from edgewright.runtime.predictor import load
-from edgewright.targets.onnxruntime.session import CpuSession
 from edgewright.targets.registry import get_backend
 from edgewright.tasks.base import FAMILIES
 from edgewright.tasks.detection.detections import Detections
@@ -97,13 +97,13 @@ def test_detections_lie_in_image_pixels(detector):
 
 
 def test_each_image_keeps_its_own_size_when_the_runtime_reads_ahead(detector):
-    class Ahead(CpuSession):
+    class Ahead(ReferenceSession):
         def run_many(self, feeds):
             return super().run_many(list(feeds))
 
     class Backend(type(get_backend("onnxruntime/cpu"))):
         def open(self, artifact):
-            return Ahead(artifact.path.read_bytes(), "model")
+            return Ahead(artifact.path.read_bytes(), name="model")
 
     images = [np.full((32 * n, 32 * n, 3), 90, np.uint8) for n in (1, 2, 4)]
     with load(detector, backend=Backend("cpu")) as predict:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.errors import TargetMismatch, UserError
+from edgewright.errors import ModelError, TargetMismatch, UserError
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession
 from edgewright.graph.steps import PrepareOptions, own_weights
@@ -19,7 +19,7 @@ from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.onnxruntime.convert import write_qdq
-from edgewright.targets.onnxruntime.readback import read_back
+from edgewright.targets.onnxruntime.readback import optimised_graph, read_back
 from edgewright.targets.onnxruntime.review import review
 from edgewright.targets.registry import get_backend, target_names
 from edgewright.tensors import Grid
@@ -218,3 +218,60 @@ def test_a_cpu_without_int8_dot_product_is_told(model: Model, tmp_path: Path) ->
     old = {"cpu": "old", "architecture": "x86_64", "int8_dot_product": "none"}
     assert [finding.code for finding in review(artifact, plan, plan, old)] == ["EW502"]
     assert review(artifact, plan, plan, {**old, "int8_dot_product": "avx512_vnni"}) == []
+
+
+def test_a_gemm_with_a_bias_of_two_dimensions_is_right() -> None:
+    """ONNX Runtime's integer Gemm adds a (1, N) bias wrongly; it stays in float, and that is told."""
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[4,8] image) => (float[4,4] y) { [gemm] y = Gemm (image, w, bias) }""",
+        w=normal(8, 4),
+        bias=normal(1, 4, scale=3.0),
+    )
+    profile = get_backend("onnxruntime/cpu").capabilities().fusion
+    chosen = default_precisions(model, profile, "int8")
+    feeds = [{"image": normal(4, 8, seed=seed)} for seed in range(4)]
+    statistics = collect_statistics(model, layout(model, profile, chosen).observed, feeds, histogram=False)
+    plan = make_plan(model, profile, statistics, chosen, QuantOptions(parse_observer("minmax")))
+    data = write_qdq(model, plan).data
+    expected, got = ReferenceSession(model.data)(feeds[0])["y"], ReferenceSession(data)(feeds[0])["y"]
+    assert np.linalg.norm(got - expected) / np.linalg.norm(expected) < 0.05
+
+
+def test_an_activation_that_went_with_a_float_conv_is_not_called_absorbed(model: Model) -> None:
+    plan = planned(model, symmetric=True)
+    read = read_back(write_qdq(model, plan).data, plan)
+    kinds = {node.name: node.op_type for node in optimised_graph(write_qdq(model, plan).data).graph.node}
+    if kinds["c1"] == "FusedConv":
+        assert {"c1", "r1"} <= set(read["in_float"])
+    assert read["absorbed"] + len(read["in_float"]) <= len(plan.ops)
+
+
+def test_float_readers_of_a_shared_constant_see_it_as_it_is() -> None:
+    model = model_from_text(
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[1,3,16,16] image) => (float[1,3,16,16] y, float[1] root) {
+            [mul] y = Mul (image, k)
+            [sqrt] root = Sqrt (k)
+        }""",
+        k=np.array([0.7123456], np.float32),
+    )
+    plan = planned(model)
+    root = ReferenceSession(write_qdq(model, plan).data)(images(1)[0])["root"]
+    assert root == np.sqrt(np.float32(0.7123456))
+
+
+def test_names_that_are_taken_are_an_error(model: Model) -> None:
+    changed = model.clone()
+    changed.graph.initializers["w3"].name = "r_scale"
+    taken = Model(changed)
+    with pytest.raises(ModelError, match="r_scale"):
+        write_qdq(taken, planned(taken))
+
+
+def test_an_old_opset_is_refused_before_it_gives_an_invalid_model(model: Model, tmp_path: Path) -> None:
+    plan = planned(model)
+    old = model.clone()
+    old.opset_imports[""] = 11
+    with pytest.raises(UserError, match="too old"):
+        get_backend("onnxruntime/cpu").build(Model(old), plan, tmp_path)

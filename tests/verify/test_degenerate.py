@@ -87,3 +87,9 @@ def test_no_detection_counts_confident_ones_only() -> None:
     assert finding.evidence["largest_score"] == pytest.approx(0.2)
     assert no_detection("int8", reference, [detections(0.25)], 0.25) is None
     assert no_detection("int8", [detections(0.1)], [detections()], 0.25) is None
+
+
+def test_images_without_objects_do_not_make_scores_saturated() -> None:
+    empty = [np.full((1, 5, 200), 0.0005, np.float32) for _ in range(4)]
+    reference = healthy() + [image + 1e-6 * index for index, image in enumerate(empty)]
+    assert ask(codes(reference, 1 / 255), reference) is None

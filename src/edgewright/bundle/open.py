@@ -108,6 +108,10 @@ def open_bundle(path: str | Path, *, target: str | None = None, limits: Limits |
 def _open(path: Path, limits: Limits) -> Bundle:
     if path.is_dir():
         return _open_folder(path, str(path), limits)
+    if path.is_file() and path.suffix.lower() == ".onnx":
+        raise BundleError(
+            f"{path} is a model, not a bundle", todo=f"deploy it first: edgewright deploy {path} --images DIR"
+        )
     if path.is_file():
         return _open_zip(path, limits)
     raise BundleError(f"there is no bundle {path}", todo="check the path; a bundle is a folder or a .zip file")
@@ -128,7 +132,8 @@ def _open_folder(folder: Path, where: str, limits: Limits) -> Bundle:
     present = list_files(folder, where, limits)
     for name in (MANIFEST, DIGEST):
         if name not in present:
-            _refuse(f"{name} is missing", where, what="this is not a bundle")
+            inside = f"pass {folder / 'bundle'}" if f"bundle/{name}" in present else ""
+            _refuse(f"{name} is missing", where, what="this is not a bundle", todo=inside)
     data = _read_small(folder / MANIFEST, MAX_MANIFEST_BYTES, where)
     digest = hashlib.sha256(data).hexdigest()
     if _read_small(folder / DIGEST, 256, where).split()[:1] != [digest.encode()]:
@@ -190,7 +195,6 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refuse(why: str, where: str, *, what: str = "this bundle is damaged or was altered") -> NoReturn:
-    raise BundleError(
-        what, where=where, why=why, todo="fetch the bundle again, or pack it again with `edgewright deploy`"
-    )
+def _refuse(why: str, where: str, *, what: str = "this bundle is damaged or was altered", todo: str = "") -> NoReturn:
+    usual = "fetch the bundle again, or pack it again with `edgewright deploy`"
+    raise BundleError(what, where=where, why=why, todo=todo or usual)

@@ -1,6 +1,6 @@
 """Static rules, one a file."""
 
-from edgewright.checks import calibration_images, constant_tensor, mixed_range, stability
+from edgewright.checks import calibration_images, constant_tensor, mixed_range, non_finite, stability
 from edgewright.checks.base import CHECKS, CheckContext, ImageSet, run_checks
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "calibration_images",
     "constant_tensor",
     "mixed_range",
+    "non_finite",
     "run_checks",
     "stability",
 ]

@@ -44,7 +44,12 @@ def mixed_range(context: CheckContext) -> list[Finding]:
     suspects: list[tuple[ir.Node, Grid, _Branch, _Branch]] = []
     for node in model.ir.graph:
         grid = plan.activations.get(node.outputs[0].name or "") if node.outputs else None
-        if node.op_type != "Concat" or grid is None or grid.bits > 8 or plan.ops.get(node.name or "") == "float":
+        if (
+            node.op_type != "Concat"
+            or grid is None
+            or grid.bits > 8
+            or plan.ops.get(node.name or "", "float") == "float"
+        ):
             continue
         branches = [branch for value in activation_inputs(node) if (branch := _branch(value, grid, context))]
         branches = sorted((branch for branch in branches if branch.high > branch.low), key=lambda one: one.steps)
@@ -88,7 +93,8 @@ def _count_losses(model: Model, joins: list[tuple[ir.Node, Grid, _Branch]], cont
     session = ReferenceSession(_showing(model, [branch.tensor for _, _, branch in joins]).data, name=model.name)
     totals = np.zeros((len(joins), 2), np.int64)
     for sample in context.samples:
-        found = session(sample, list(dict.fromkeys(branch.tensor for _, _, branch in joins)))
+        shown = dict.fromkeys(branch.tensor for _, _, branch in joins if branch.tensor not in sample)
+        found = {**sample, **session(sample, list(shown))}
         for index, (node, grid, branch) in enumerate(joins):
             values = found[branch.tensor]
             axis = node.attributes.get_int("axis", 0)

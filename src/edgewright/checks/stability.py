@@ -8,6 +8,8 @@ from edgewright.quant.stability import half_range_changes
 
 _MOVES = 0.25
 """Change of a range, relative to its width, that two bits of an 8-bit grid cannot hide."""
+_ENOUGH = 16
+"""Halves of fewer images than this agree by chance."""
 _SHARE = 0.1
 """Share of tensors that may move before the set counts as too small."""
 
@@ -15,7 +17,7 @@ _SHARE = 0.1
 @CHECKS.register("calibration-stability")
 def calibration_stability(context: CheckContext) -> list[Finding]:
     """EW206 when the ranges of even and odd images differ, EW207 when they agree."""
-    if context.plan is None or context.calibration is None or len(context.calibration.names) < 2:
+    if context.plan is None or context.calibration is None or len(context.calibration.names) < _ENOUGH:
         return []
     changes = half_range_changes(
         {name: context.statistics[name] for name in context.statistics if name in context.plan.activations}

@@ -64,8 +64,8 @@ def prepare(model: Model, options: PrepareOptions, feeds_for: Callable[[Model], 
     for step in STEPS:
         if step.name in options.skip:
             state.record(step, "skipped")
-        elif step.name in ("plain-initialisers", "static-shapes"):
-            state.apply(step, options)  # before the samples can be made: these two decide what an input is
+        elif step.defines_inputs:
+            state.apply(step, options)  # before the samples can be made: these decide what an input is
         else:
             if state.before is None:
                 state.start_comparing(feeds_for(state.model))
@@ -104,16 +104,11 @@ class _State:
     def apply(self, step: Step, options: PrepareOptions) -> None:
         try:
             changed = step.run(self.model, options)
-        except EdgewrightError:
-            if step.needed:
-                raise
-            changed = None
-            self.record(step, "failed", "the step refused this model")
-            return
         except Exception as error:
             if step.needed:
                 raise
-            self.record(step, "failed", f"{type(error).__name__}: {error}"[:300])
+            note = str(error) if isinstance(error, EdgewrightError) else f"{type(error).__name__}: {error}"
+            self._failed(step, " ".join(note.split())[:300])
             return
         if changed is None:
             self.record(step, "nothing to do")
@@ -135,6 +130,19 @@ class _State:
         self.record(step, "changed", note, difference)
         if step.finding:
             self.findings.append(Finding(step.finding, Severity.INFO, step.name, f"{note}.".capitalize()))
+
+    def _failed(self, step: Step, note: str) -> None:
+        self.record(step, "failed", note)
+        self.findings.append(
+            Finding(
+                "EW105",
+                Severity.WARNING,
+                step.name,
+                f"Step {step.name} ({step.title}) failed: {note}.",
+                {"note": note},
+                "The model is used without this step.",
+            )
+        )
 
     def _undo(self, step: Step, note: str, difference: float) -> None:
         self.record(step, "undone", note, difference if np.isfinite(difference) else None)

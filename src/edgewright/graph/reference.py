@@ -7,11 +7,13 @@ float reference of every target go through here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from edgewright.errors import ModelError, ToolchainError
 from edgewright.tensors import TensorSpec
@@ -35,7 +37,8 @@ class ReferenceSession:
 
     def __init__(self, data: bytes, *, threads: int = 0, optimise: bool = True, name: str = "model") -> None:
         self.name = name
-        self._session = open_session(data, threads=threads, optimise=optimise, name=name)
+        self.ran_on = f"onnxruntime {_version()} cpu"
+        self._session: Any = open_session(data, threads=threads, optimise=optimise, name=name)
         self.input_names = [value.name for value in self._session.get_inputs()]
         self.output_names = [value.name for value in self._session.get_outputs()]
 
@@ -45,12 +48,33 @@ class ReferenceSession:
         Raises:
             ToolchainError: ONNX Runtime failed on these inputs.
         """
+        if self._session is None:
+            raise ValueError("this session is closed")
         wanted = list(names) if names is not None else self.output_names
         try:
             values = self._session.run(wanted, dict(feeds))
         except Exception as error:
             raise run_error(self.name, error) from error
         return dict(zip(wanted, values, strict=True))
+
+    def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Run samples in order."""
+        for sample in feeds:
+            yield self(sample)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session = None
+
+
+def _version() -> str:
+    import onnxruntime as ort
+
+    return str(ort.__version__)
 
 
 def random_feeds(specs: Sequence[TensorSpec], seed: int = 0) -> Outputs:

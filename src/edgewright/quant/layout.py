@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from edgewright.graph.model import Model
 from edgewright.quant.plan import Precision
 from edgewright.quant.profile import FusionProfile
 
-_DATA_INPUTS = dict.fromkeys(("Reshape", "Resize", "Slice", "Split", "Squeeze", "Unsqueeze", "Pad", "Gather"), 1)
+_DATA_INPUTS = dict.fromkeys(
+    ("Clip", "Gather", "Pad", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Unsqueeze"), 1
+)
 """Number of inputs that carry data, for ops whose other inputs are shapes, sizes or indices."""
 
 
@@ -52,7 +55,7 @@ class Layout:
 
     @property
     def observed(self) -> list[str]:
-        """Activations that calibration must see: one for each grid, plus what shares it (for the union of ranges)."""
+        """Activations whose statistics decide a grid, one for each grid."""
         return sorted(set(self.leaders.values()))
 
 
@@ -61,8 +64,28 @@ def default_precisions(model: Model, profile: FusionProfile, precision: Precisio
     return {
         node.name or "": precision
         for node in model.ir.graph
-        if node.op_type in profile.quantised_ops and node.domain in ("", "ai.onnx") and _has_float_input(node)
+        if node.op_type in profile.quantised_ops
+        and node.domain in ("", "ai.onnx")
+        and _has_float_input(node)
+        and not non_finite_constants(node)
     }
+
+
+def observable(model: Model, profile: FusionProfile) -> list[str]:
+    """Every activation that may own a grid under some choice of precisions, sorted: what calibration must see."""
+    nodes = [node for node in model.ir.graph if node.op_type in profile.quantised_ops]
+    values = [value for node in nodes for value in (*activation_inputs(node), *node.outputs)]
+    return sorted({value.name or "" for value in values if is_float(value)})
+
+
+def non_finite_constants(node: ir.Node) -> list[str]:
+    """Names of float constants of a node that hold NaN or Inf; no grid can hold those."""
+    found = []
+    for value in node.inputs:
+        tensor = value.const_value if value is not None else None
+        if tensor is not None and tensor.dtype == ir.DataType.FLOAT and not np.isfinite(tensor.numpy()).all():
+            found.append((value.name if value is not None else "") or "")
+    return found
 
 
 def layout(model: Model, profile: FusionProfile, precisions: Mapping[str, Precision]) -> Layout:
@@ -113,7 +136,11 @@ def _absorbed(value: ir.Value, profile: FusionProfile, precisions: Mapping[str, 
     """Whether the only reader of a Conv's output is an activation that the target computes together with it."""
     producer = value.producer()
     readers = [usage.node for usage in value.uses()]
-    if producer is None or producer.op_type not in profile.weight_ops or value.is_graph_output():
+    if producer is None or value.is_graph_output():
+        return False
+    if profile.fuse_silu and producer.op_type == "Sigmoid" and producer.inputs[0] is not None:
+        return len(readers) == 1 and _absorbed(producer.inputs[0], profile, precisions)
+    if producer.op_type not in profile.weight_ops:
         return False
     if profile.fuse_silu and _is_silu(readers):
         return all(precisions.get(node.name or "", "float") != "float" for node in readers)
@@ -147,14 +174,18 @@ def _operands(node: ir.Node, profile: FusionProfile) -> list[Operand]:
     for index, value in enumerate(node.inputs):
         if value is None or value.const_value is None or value.const_value.dtype != ir.DataType.FLOAT:
             continue
+        if value.is_graph_output():
+            continue  # its values are wanted as they are
         if index >= _DATA_INPUTS.get(node.op_type, 99):
             continue
         if node.op_type not in profile.weight_ops:
             found.append(Operand(value.name or "", name, "constant"))
         elif index == 2:
-            found.append(Operand(value.name or "", name, "bias", 0))
+            # integer kernels take one code per output channel; a bias of another form stays in float
+            if value.const_value.numpy().ndim == 1:
+                found.append(Operand(value.name or "", name, "bias", 0))
         else:
-            axis = _channel_axis(node) if profile.per_channel_weights else None
+            axis = _channel_axis(node) if profile.per_channel_weights and index == 1 else None
             found.append(Operand(value.name or "", name, "weight", axis))
     return found
 

@@ -35,13 +35,6 @@ class PrecisionPlan:
     reasons: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def count(self) -> dict[str, int]:
-        """Number of ops at each precision."""
-        counts: dict[str, int] = {}
-        for precision in self.ops.values():
-            counts[precision] = counts.get(precision, 0) + 1
-        return counts
-
     @property
     def digest(self) -> str:
         """SHA-256 over everything but `origin`."""

@@ -3,30 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
 
 from edgewright.quant.statistics import TensorStatistics
-
-
-@dataclass(frozen=True)
-class Stability:
-    """How well the two halves of the calibration images agree.
-
-    Attributes:
-        tensors: tensors that both halves have seen.
-        median: median change of a range.
-        worst: tensor whose range changes most; empty without tensors.
-        worst_change: its change.
-        moving: tensors that change by more than the limit, worst first.
-    """
-
-    tensors: int
-    median: float
-    worst: str
-    worst_change: float
-    moving: tuple[str, ...]
 
 
 def half_range_change(statistics: TensorStatistics) -> float | None:
@@ -50,18 +28,3 @@ def half_range_changes(statistics: Mapping[str, TensorStatistics]) -> dict[str, 
     """`half_range_change` by tensor, without the tensors that have none."""
     changes = {name: half_range_change(entry) for name, entry in statistics.items()}
     return {name: change for name, change in changes.items() if change is not None}
-
-
-def summarise_stability(statistics: Mapping[str, TensorStatistics], limit: float = 0.25) -> Stability:
-    """All tensors together.
-
-    Args:
-        statistics: by tensor.
-        limit: change beyond which a tensor counts as moving.
-    """
-    changes = half_range_changes(statistics)
-    if not changes:
-        return Stability(0, 0.0, "", 0.0, ())
-    ranked = sorted(changes, key=lambda name: -changes[name])
-    moving = tuple(name for name in ranked if changes[name] > limit)
-    return Stability(len(changes), float(np.median(list(changes.values()))), ranked[0], changes[ranked[0]], moving)

@@ -34,6 +34,7 @@ class Capabilities:
         latency: where latency figures come from ("measured", "simulated", "estimated", "none").
         runs_here: whether artifacts run on this host at all.
         reason: why not, when `runs_here` is false.
+        float_tolerance: relative L2 error that the chip's float arithmetic explains (1e-3 for 32 bits, more for 16).
     """
 
     target: str
@@ -45,6 +46,7 @@ class Capabilities:
     latency: str
     runs_here: bool = True
     reason: str = ""
+    float_tolerance: float = 1e-3
 
 
 class Session(Protocol):

@@ -10,8 +10,10 @@ from edgewright.verify.results import Metric, PartError
 
 MAX_DROP_LABELLED = 1.0
 MAX_DROP_AGREEMENT = 5.0
+BUILT_WRONG = "EW601"
+"""Code of the finding that the built file is not what was planned: no figure of it means anything."""
 FLOAT_RELATIVE_L2 = 1e-3
-"""A float build whose error is larger than this computes something else than the source model."""
+"""A 32-bit float build whose error is larger than this computes something else than the source model."""
 
 
 @dataclass(frozen=True)
@@ -21,20 +23,24 @@ class Limits:
     Attributes:
         max_drop: allowed drop of the task metric, points.
         max_relative_l2: allowed error of each part where there is no task metric.
+        float_relative_l2: allowed error of each part of a float build; wider on chips whose float has 16 bits.
     """
 
     max_drop: float
     max_relative_l2: float
+    float_relative_l2: float = FLOAT_RELATIVE_L2
 
 
-def limits(max_drop: float | None, max_relative_l2: float, *, labelled: bool) -> Limits:
+def limits(
+    max_drop: float | None, max_relative_l2: float, *, labelled: bool, float_relative_l2: float = FLOAT_RELATIVE_L2
+) -> Limits:
     """Limits with the default that fits the metric.
 
     Agreement with the float model counts every borderline detection that flips, so it falls faster than accuracy on
     labels does; its default is wider.
     """
     default = MAX_DROP_LABELLED if labelled else MAX_DROP_AGREEMENT
-    return Limits(default if max_drop is None else max_drop, max_relative_l2)
+    return Limits(default if max_drop is None else max_drop, max_relative_l2, float_relative_l2)
 
 
 def drop_of(reference: Metric | None, candidate: Metric | None) -> float | None:
@@ -46,20 +52,31 @@ def drop_of(reference: Metric | None, candidate: Metric | None) -> float | None:
 
 
 def reasons_against(
-    drop: float | None, errors: Sequence[PartError], findings: Sequence[Finding], allowed: Limits
+    drop: float | None,
+    errors: Sequence[PartError],
+    findings: Sequence[Finding],
+    allowed: Limits,
+    *,
+    is_float: bool = False,
 ) -> tuple[str, ...]:
-    """Why a variant does not pass, one line each; empty when it does."""
+    """Why a variant does not pass, one line each; empty when it does.
+
+    A float build is held to `allowed.float_relative_l2` by every part, whatever the task metric says: nothing in it was
+    meant to change.
+    """
     codes = sorted({finding.code for finding in findings if finding.severity is Severity.ERROR})
     reasons = [f"{', '.join(codes)} below"] if codes else []
     if drop is not None:
         # a drop of 1.04 printed as 1.0 beside a limit of 1.0 would look like a mistake: compare what is printed
         if round(drop, 1) > allowed.max_drop:
             reasons.append(f"drop of {drop:.1f} points, {allowed.max_drop:g} allowed")
-        return tuple(reasons)
+        if not is_float:
+            return tuple(reasons)
+    limit = allowed.float_relative_l2 if is_float else allowed.max_relative_l2
     for error in errors:
-        if error.relative_l2 is None or error.relative_l2 > allowed.max_relative_l2:
+        if error.relative_l2 is None or error.relative_l2 > limit:
             shown = "not finite" if error.relative_l2 is None else f"{error.relative_l2:.3g}"
-            reasons.append(f"{error.part}: relative L2 {shown}, {allowed.max_relative_l2:g} allowed")
+            reasons.append(f"{error.part}: relative L2 {shown}, {limit:g} allowed")
     return tuple(reasons)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgewright.bundle.pack import Contents, pack_bundle
-from edgewright.findings import Finding
+from edgewright.findings import Finding, Severity
 from edgewright.runtime.golden import record_golden
 from edgewright.tasks.base import FAMILIES, DecodeSettings
 from edgewright.verify.evaluate import REFERENCE
@@ -18,7 +18,7 @@ from edgewright.verify.verdict import Limits
 from edgewright.workflow.conclude import Outcome
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
-from edgewright.workflow.notes import label_notes, stage_notes
+from edgewright.workflow.notes import VOID, stage_notes
 from edgewright.workflow.pictures import side_by_side
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import Recipe
@@ -49,21 +49,26 @@ class Material:
 
 def assemble(material: Material) -> Outcome:
     """Judge the variants, choose what ships, and put the report together."""
+    void = [finding for finding in material.findings if finding.code == VOID]
     variants = [
         one.judge(
             material.allowed,
             material.latencies.get(one.name),
             material.workshop.ran_on,
             "reference" if one.plan is None else "passed",
+            void,
         )
         for one in material.built
     ]
     shipped = choose(material.recipe.precision, variants)
     findings = [
         *material.prepared.findings,
-        *label_notes(material.task, material.built[0], material.images),
         *material.findings,
-        *(finding for one in material.built for finding in one.findings),
+        *(
+            finding
+            for one, row in zip(material.built, variants, strict=True)
+            for finding in (_harmless(one.findings) if row.verdict == "passed" else one.findings)
+        ),
         *stage_notes(material.built, material.allowed),
     ]
     report = RunReport(
@@ -113,6 +118,14 @@ def _verdict(material: Material, shipped: Variant | None, variants: Sequence[Var
     nearest = min(tried, key=lambda one: (one.drop is None, one.drop or 0.0))
     gap = "" if nearest.drop is None else f"; the nearest, {nearest.name}, loses {nearest.drop:.1f} points"
     return Verdict("failed", target, "", f"No variant is within the limit {material.allowed.max_drop:g}{gap}.")
+
+
+def _harmless(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of a variant that passed: what the rules held for fatal was measured and did no harm."""
+    return [
+        replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding
+        for finding in findings
+    ]
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -16,7 +16,7 @@ from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.graph.regions import decode_tail, head_outputs
 from edgewright.quant.collect import collect_statistics
-from edgewright.quant.layout import default_precisions, layout
+from edgewright.quant.layout import default_precisions, layout, observable
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
@@ -104,7 +104,7 @@ def calibrate_stage(
     """
     model = prepared.load()
     observer = parse_observer(observer_name)
-    tensors = layout(model, profile, default_precisions(model, profile, "int8")).observed
+    tensors = observable(model, profile)
     images = data.calibration
     stage_key = {
         **key,

@@ -15,15 +15,16 @@ from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
+from edgewright.graph.reference import ReferenceSession
 from edgewright.graph.steps import PrepareOptions, static_shapes
+from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.backend import Session
-from edgewright.targets.onnxruntime.session import CpuSession
-from edgewright.tasks.base import Head
+from edgewright.tasks.base import FAMILIES, Head
 from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import Evaluation, evaluate
 from edgewright.verify.results import Metric, PartError
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import ArtifactSession, Task, detection_metrics, no_boxes, samples
+from edgewright.workflow.measured import Task, detection_metrics, no_boxes, samples
 from edgewright.workflow.prepared import understand
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import Recipe, make_recipe
@@ -131,11 +132,12 @@ def _labels(head: Head, labels: AnyPath | None, files: ImageFiles) -> Labels | N
 def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
     outcome = found.stages["b"]
     metrics: dict[str, Metric] = {}
-    findings = list(outcome.findings)
+    findings = [*found.reference.findings, *outcome.findings]
     if task.head.task == "detection":
         both = {"a": found.reference.detections, "b": outcome.detections}
         metrics = detection_metrics(task, both, reference="a")
-        missing = no_detection("b", both["a"].values(), both["b"].values(), 0.25)
+        confidence = FAMILIES.get(task.head.family).running.confidence
+        missing = no_detection("b", both["a"].values(), both["b"].values(), confidence)
         findings += [missing] if missing else []
     return Comparison(a, b, task.head.family, found.images, outcome.errors, metrics, tuple(findings))
 
@@ -149,7 +151,7 @@ def _open(path: Path, recipe: Recipe, stack: ExitStack) -> _Side:
     model = fixed[0] if fixed else model
     head, contract = understand(model, recipe)
     shapes = {spec.name: spec.shape for spec in model.outputs}
-    return _Side(stack.enter_context(CpuSession(model.data, model.name)), head, contract, shapes)
+    return _Side(stack.enter_context(ReferenceSession(model.data, name=model.name)), head, contract, shapes)
 
 
 def _open_bundle(path: Path, stack: ExitStack) -> _Side:
@@ -207,8 +209,8 @@ class _Renamed:
         return {self._outputs.get(name, name): value for name, value in found.items()}
 
     def run_many(self, feeds: Any) -> Any:
-        for sample in feeds:
-            yield self(sample)
+        for found in self._session.run_many({self._inner: sample[self._outer]} for sample in feeds):
+            yield {self._outputs.get(name, name): value for name, value in found.items()}
 
     def __enter__(self) -> _Renamed:
         return self

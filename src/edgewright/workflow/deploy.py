@@ -28,6 +28,7 @@ from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
 from edgewright.workflow.measured import Task, no_boxes
+from edgewright.workflow.notes import VOID, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.quantised import Quantiser, nothing_to_quantise
@@ -121,6 +122,7 @@ class _Job:
         self.recipe, self.run, self.backend, self.data = recipe, run, backend, data
         self.progress, self.command = progress, command
         self.notes: list[Finding] = []
+        self.labels_key = labels_digest(recipe.data.labels, data.evaluation.paths)
         self.key: dict[str, Any] = {
             "versions": library_versions(),
             "code": code_digest(),
@@ -132,7 +134,7 @@ class _Job:
         key = {
             **self.key,
             "recipe": self.recipe.model_dump(mode="json"),
-            "labels": labels_digest(self.recipe.data.labels),
+            "labels": self.labels_key,
             "images": [self.data.calibration.key, self.data.evaluation.key],
             "toolchain": dict(self.backend.toolchain()),
             "host": dict(self.backend.host()),
@@ -141,14 +143,19 @@ class _Job:
 
     def _deploy(self) -> Outcome:
         """The way through the house."""
+        able = self.backend.capabilities()
         skip = self.recipe.data.allow_skip
         evaluation = decoded(self.data.evaluation, allow_skip=skip)
         calibration = decoded(self.data.calibration, allow_skip=skip) if self.data.calibration.paths else None
         self.data = Data(calibration or self.data.calibration, evaluation, self.data.findings)
-        prepared = prepare_stage(self.run, self.recipe, self.key, evaluation)
+        prepared = prepare_stage(self.run, self.recipe, self.key, evaluation, able.min_opset)
         task = self._task(prepared)
+        verify = self.recipe.verify
         allowed = limits(
-            self.recipe.verify.max_drop, self.recipe.verify.max_relative_l2, labelled=task.labels is not None
+            verify.max_drop,
+            verify.max_relative_l2,
+            labelled=task.labels is not None,
+            float_relative_l2=able.float_tolerance,
         )
         workshop = Workshop(
             self.run,
@@ -159,9 +166,10 @@ class _Job:
             prepared.path,
             task,
             evaluation,
-            labels_digest(self.recipe.data.labels),
+            self.labels_key,
         )
         built = [workshop.make("float", "float", None)]
+        self.notes += label_notes(task, built[0], evaluation)
         if self.recipe.precision != ("float",):
             built += self._quantised(prepared, workshop, allowed)
         latencies, slow = latency_stage(self.run, self.key, workshop, built)
@@ -192,7 +200,8 @@ class _Job:
                 self.run, self.recipe, self.key, prepared, profile, self.data, self.progress, observer
             )
 
-        quantiser = Quantiser(self.recipe, prepared, workshop, self.data.evaluation, allowed, calibrate)
+        void = any(note.code == VOID for note in self.notes)
+        quantiser = Quantiser(self.recipe, workshop, self.data.evaluation, allowed, calibrate, may_repair=not void)
         wanted = [precision for precision in self.recipe.precision if precision != "float"]
         return [built for precision in wanted for built in quantiser.variants(precision)]
 

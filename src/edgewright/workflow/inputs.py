@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewright.data.images import Skipped, image_digest, list_images, readable_images
+from edgewright.data.labels import load_labels
 from edgewright.errors import DataError
 from edgewright.files import digest_of, file_digest
 from edgewright.findings import Finding, Severity
@@ -101,16 +102,22 @@ def model_digest(path: Path) -> str:
     return digest_of([file_digest(file) for file in model_files(path)])
 
 
-def labels_digest(path: str | None) -> str:
-    """SHA-256 over a label file, or over every file of a label folder; empty without labels."""
+def labels_digest(path: str | None, images: Sequence[Path]) -> str:
+    """One digest for what the labels say of these images; empty without labels.
+
+    The contents count, not the files: loaders look for labels and class names in several places.
+    """
     if path is None:
         return ""
-    root = Path(path)
-    if root.is_file():
-        return file_digest(root)
-    suffixes = {".txt", ".xml", ".json", ".yaml", ".yml", ".names"}
-    files = sorted(file for file in root.rglob("*") if file.is_file() and file.suffix.lower() in suffixes)
-    return digest_of([[file.relative_to(root).as_posix(), file_digest(file)] for file in files])
+    try:
+        labels = load_labels(Path(path), images)
+    except DataError as error:
+        return f"unusable: {error.what}"  # told in full when the labels are needed
+    told = {
+        name: [entry.xyxy.tolist(), entry.class_ids.tolist(), entry.crowd.tolist(), entry.area.tolist()]
+        for name, entry in labels.images.items()
+    }
+    return digest_of([told, list(labels.names), sorted(labels.unlabelled), labels.ids_from_file, labels.format])
 
 
 def _files(paths: Sequence[Path]) -> ImageFiles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,7 @@ from edgewright.data.images import read_image
 from edgewright.data.labels import Labels
 from edgewright.errors import UserError
 from edgewright.findings import Finding
-from edgewright.runtime.boundary import feeds_for, real_outputs
-from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Feeds, Outputs, Session
+from edgewright.targets.backend import Outputs, Session
 from edgewright.tasks.base import FAMILIES, Head
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.detection.metrics import agreement_ap, coco_ap
@@ -27,6 +26,7 @@ from edgewright.tasks.keypoints.metrics import keypoint_metrics
 from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import REFERENCE, Sample, evaluate
 from edgewright.verify.results import Metric, PartError
+from edgewright.workflow.detections_file import detections_of, save_detections
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.run_dir import RunDir, StageResult
@@ -93,7 +93,7 @@ class Measured:
         if "arrays" not in self._cache:
             with np.load(path, allow_pickle=False) as arrays:
                 self._cache["arrays"] = {name: arrays[name] for name in arrays.files}
-        return _unpack(self._cache["arrays"], stage, names)
+        return detections_of(self._cache["arrays"], stage, names)
 
 
 def measure_stage(
@@ -134,7 +134,20 @@ def _measure(
     known: Measured | None,
     folder: Path,
 ) -> dict[str, Any]:
-    sessions = open_sessions()
+    with ExitStack() as stack:
+        sessions = {name: stack.enter_context(session) for name, session in open_sessions().items()}
+        return _measure_open(task, images, sessions, title, progress, known, folder)
+
+
+def _measure_open(
+    task: Task,
+    images: ImageFiles,
+    sessions: dict[str, Session],
+    title: str,
+    progress: Progress,
+    known: Measured | None,
+    folder: Path,
+) -> dict[str, Any]:
     artifact = list(sessions)[-1]
     reference = sessions.pop(REFERENCE)
     decode = task.detections if task.head.task == "detection" else None
@@ -146,7 +159,7 @@ def _measure(
     if decode is not None:
         expected = found.reference.detections if known is None else known.detections(REFERENCE)
         kept = {REFERENCE: expected, artifact: found.stages[artifact].detections}
-        _pack(folder / _DETECTIONS, kept)
+        save_detections(folder / _DETECTIONS, kept)
         metrics = detection_metrics(task, kept, known={} if known is None else known.metrics)
         findings += _missing(task, kept)
     elif task.head.task == "keypoints":
@@ -224,55 +237,6 @@ def _keypoints(task: Task, session: Session, image: Any) -> Keypoints:
     outputs = session({task.contract.input: tensor})
     found: Keypoints = family.decode(outputs, task.head, task.contract, family.running)
     return Keypoints(placement.points_to_image(found.xy), found.scores, found.descriptors)
-
-
-class ArtifactSession:
-    """An artifact fed with the contract's tensor, whose outputs come back as real values."""
-
-    def __init__(self, session: Session, artifact: Artifact, contract: Contract) -> None:
-        self.ran_on = session.ran_on
-        self._session, self._artifact, self._contract = session, artifact, contract
-
-    def __call__(self, feeds: Feeds) -> Outputs:
-        """Run one sample."""
-        return real_outputs(self._artifact, self._session(self._feeds(feeds)))
-
-    def run_many(self, feeds: Any) -> Iterator[Outputs]:
-        """Run samples in order."""
-        for outputs in self._session.run_many(self._feeds(sample) for sample in feeds):
-            yield real_outputs(self._artifact, outputs)
-
-    def _feeds(self, feeds: Feeds) -> Feeds:
-        return feeds_for(self._artifact, self._contract, feeds[self._contract.input])
-
-    def __enter__(self) -> ArtifactSession:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._session.__exit__(None, None, None)
-
-
-def _pack(path: Path, found: Mapping[str, Mapping[str, Detections]]) -> None:
-    arrays: dict[str, Any] = {}
-    for stage, detections in found.items():
-        names = sorted(detections)
-        arrays[f"{stage}/names"] = np.array(names, dtype=np.str_)
-        arrays[f"{stage}/counts"] = np.array([len(detections[name]) for name in names], np.int64)
-        for attribute in ("xyxy", "scores", "class_ids"):
-            rows = [getattr(detections[name], attribute) for name in names]
-            arrays[f"{stage}/{attribute}"] = np.concatenate(rows) if rows else np.zeros(0)
-    np.savez_compressed(path, **arrays)
-
-
-def _unpack(arrays: Mapping[str, Any], stage: str, names: tuple[str, ...]) -> dict[str, Detections]:
-    if f"{stage}/names" not in arrays:
-        return {}
-    ends = np.cumsum(arrays[f"{stage}/counts"])
-    result = {}
-    for image, start, end in zip(arrays[f"{stage}/names"], [0, *ends[:-1]], ends, strict=True):
-        rows = [arrays[f"{stage}/{attribute}"][start:end] for attribute in ("xyxy", "scores", "class_ids")]
-        result[str(image)] = Detections(rows[0], rows[1], rows[2], names)
-    return result
 
 
 def _restore(result: StageResult) -> Measured:

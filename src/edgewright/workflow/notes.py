@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from edgewright.findings import Finding, Severity, listed
 from edgewright.verify.degenerate import SOURCE
 from edgewright.verify.results import PartError
-from edgewright.verify.verdict import FLOAT_RELATIVE_L2, Limits, worst_error
+from edgewright.verify.verdict import Limits, worst_error
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
 from edgewright.workflow.variants import Built
 
+VOID = "EW211"
+"""Code of the finding that the float model does not fit the labels: every figure on them is void."""
 _POOR = 5.0
 """AP in points below which a float model does not detect what the labels say."""
 
@@ -48,7 +50,7 @@ def label_notes(task: Task, reference: Built, images: ImageFiles) -> list[Findin
     if metric is not None and metric.value < _POOR:
         found.append(
             Finding(
-                "EW211",
+                VOID,
                 Severity.ERROR,
                 "source model",
                 f"The float model itself reaches only {metric.name} {metric.value:.1f} on these labels.",
@@ -66,7 +68,7 @@ def stage_notes(built: Sequence[Built], allowed: Limits) -> list[Finding]:
     previous: list[str] = []
     for name, errors in built[0].measured.errors.items():
         worst = worst_error(errors)
-        if worst is None or worst > FLOAT_RELATIVE_L2:
+        if worst is None or worst > allowed.float_relative_l2:
             return [_wrong(name, errors, previous, "though nothing was quantised yet")]
         previous.append(name)
     for one in built[1:]:

@@ -56,12 +56,15 @@ class PreparedModel:
         return load_model(self.path)
 
 
-def prepare_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: ImageFiles) -> PreparedModel:
+def prepare_stage(
+    run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: ImageFiles, min_opset: int
+) -> PreparedModel:
     """Prepare the recipe's model, verified on the first images.
 
     Args:
         key: versions and the source model's digest.
         images: images of which the first few are used.
+        min_opset: the oldest opset that the target's toolchain reads.
 
     Raises:
         ModelError, UserError: as `load_model`, `prepare` and `recognise` do.
@@ -72,8 +75,9 @@ def prepare_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: I
         "options": recipe.model.model_dump(mode="json", exclude={"path"}),
         "contract": recipe.contract.model_dump(mode="json"),
         "samples": list(images.digests[:_SAMPLES]),
+        "min_opset": min_opset,
     }
-    result = run.stage("prepare", stage_key, lambda folder: _prepare(folder, recipe, samples))
+    result = run.stage("prepare", stage_key, lambda folder: _prepare(folder, recipe, samples, min_opset))
     data = result.data
     return PreparedModel(
         path=result.folder / _FILE,
@@ -142,7 +146,7 @@ def plain_contract(model: Model) -> Contract:
     )
 
 
-def _prepare(folder: Path, recipe: Recipe, samples: tuple[Path, ...]) -> dict[str, Any]:
+def _prepare(folder: Path, recipe: Recipe, samples: tuple[Path, ...], min_opset: int) -> dict[str, Any]:
     source = load_model(recipe.model.path)
     found: dict[str, tuple[Head, Contract]] = {}
 
@@ -151,7 +155,7 @@ def _prepare(folder: Path, recipe: Recipe, samples: tuple[Path, ...]) -> dict[st
         del head
         return [{contract.input: preprocess(read_image(path), contract)[0]} for path in samples]
 
-    options = PrepareOptions(shapes=recipe.model.input_shapes, skip=recipe.model.skip_prepare)
+    options = PrepareOptions(recipe.model.input_shapes, min_opset, recipe.model.skip_prepare)
     prepared = prepare(source, options, feeds_for)
     head, contract = found["it"]
     save_model(prepared.model, folder / _FILE)

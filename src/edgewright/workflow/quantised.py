@@ -33,24 +33,25 @@ class Quantiser:
     """What making quantised variants needs.
 
     Attributes:
-        recipe, prepared, workshop, evaluation: see `workflow.deploy`.
+        recipe, workshop, evaluation: see `workflow.deploy`.
         allowed: what counts as passed.
         calibrate: statistics for an observer's name.
+        may_repair: false where nothing is worth mending, for the float model itself is wrong.
     """
 
     recipe: Recipe
-    prepared: PreparedModel
     workshop: Workshop
     evaluation: ImageFiles
     allowed: Limits
     calibrate: Callable[[str], Calibrated]
+    may_repair: bool = True
 
     def variants(self, precision: Precision) -> list[Built]:
         """The variants that were made, in order; the last one is the only one that can have passed."""
         observers = OBSERVERS if self.recipe.quantise.observer == AUTO else (self.recipe.quantise.observer,)
         calibrated = self.calibrate(observers[0])
         built = [self._whole(precision, precision, calibrated)]
-        if not self.recipe.verify.repair:
+        if not (self.recipe.verify.repair and self.may_repair):
             return built
         for observer in observers:
             if not self._falls_short(built[-1]):

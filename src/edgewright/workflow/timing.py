@@ -32,6 +32,7 @@ def latency_stage(
         "artifacts": [[one.name, one.artifact.digest] for one in built],
         "host": dict(workshop.backend.host()),
         "toolchain": dict(workshop.backend.toolchain()),
+        "threads": available_cores(),
     }
 
     def compute(folder: Path) -> dict[str, Any]:

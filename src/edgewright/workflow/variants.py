@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
+from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.backend import Backend, Session
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
-from edgewright.verify.verdict import Limits, drop_of, reasons_against
+from edgewright.verify.verdict import BUILT_WRONG, Limits, drop_of, reasons_against
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import ArtifactSession, Measured, Task, measure_stage
+from edgewright.workflow.measured import Measured, Task, measure_stage
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.run_dir import RunDir
 
@@ -58,10 +60,24 @@ class Built:
         """Task metric of the source model on the same images."""
         return self.measured.metrics.get(REFERENCE)
 
-    def judge(self, allowed: Limits, latency: Latency | None, ran_on: str, passed: VerdictWord) -> Variant:
-        """The row of the table; `passed` is the word when nothing speaks against it."""
+    def judge(
+        self,
+        allowed: Limits,
+        latency: Latency | None,
+        ran_on: str,
+        passed: VerdictWord,
+        void: Sequence[Finding] = (),
+    ) -> Variant:
+        """The row of the table.
+
+        Args:
+            passed: the word when nothing speaks against the variant.
+            void: findings that make every figure void, such as a float model that does not fit the labels.
+        """
         drop = drop_of(self.reference_metric, self.metric)
-        reasons = reasons_against(drop, self.errors, self.measured.findings, allowed)
+        built_wrong = [finding for finding in self.findings if finding.code == BUILT_WRONG]
+        against = [*void, *built_wrong, *self.measured.findings]
+        reasons = reasons_against(drop, self.errors, against, allowed, is_float=self.plan is None)
         return Variant(
             name=self.name,
             ran_on=ran_on,
@@ -122,6 +138,7 @@ class Workshop:
                 **self.key,
                 "artifact": artifact.digest,
                 "toolchain": dict(self.backend.toolchain()),
+                "host": dict(self.backend.host()),
                 "labels": self.labels,
             },
             self.task,
@@ -150,6 +167,7 @@ class Workshop:
             "plan": plan.digest if plan else "float",
             "prepared": str(self.prepared.parent.name),
             "toolchain": dict(self.backend.toolchain()),
+            "host": dict(self.backend.host()),
         }
 
         def compute(folder: Path) -> dict[str, Any]:
@@ -169,6 +187,4 @@ class Workshop:
 
 def _plain(model: Model) -> Session:
     """A model as it is, in the embedded runtime: the reference, whatever the target."""
-    from edgewright.targets.onnxruntime.session import CpuSession
-
-    return CpuSession(model.data, model.name)
+    return ReferenceSession(model.data, name=model.name)

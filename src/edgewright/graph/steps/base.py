@@ -34,6 +34,7 @@ class Step:
         run: the changed model and a note on what changed, or None when there is nothing to do.
         finding: code of the finding that reports a change; empty: not worth one.
         needed: a step that later stages cannot do without; it may not be skipped.
+        defines_inputs: a step that decides what an input is and how large, before any sample can be made.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Step:
     run: Callable[[Model, PrepareOptions], tuple[Model, str] | None]
     finding: str = ""
     needed: bool = False
+    defines_inputs: bool = False
 
 
 STEPS: Registry[Step] = Registry("preparation step")

@@ -21,5 +21,12 @@ def run(model: Model, options: PrepareOptions) -> tuple[Model, str] | None:
 
 STEPS.add(
     "plain-initialisers",
-    Step("plain-initialisers", "take weights off the list of inputs", run, finding="EW103", needed=True),
+    Step(
+        "plain-initialisers",
+        "take weights off the list of inputs",
+        run,
+        finding="EW103",
+        needed=True,
+        defines_inputs=True,
+    ),
 )

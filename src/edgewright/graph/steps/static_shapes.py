@@ -110,4 +110,7 @@ def _with_output_shapes(model: Model) -> Model:
     return Model(model.ir, model.path)
 
 
-STEPS.add("static-shapes", Step("static-shapes", "fix dynamic dimensions", run, finding="EW104", needed=True))
+STEPS.add(
+    "static-shapes",
+    Step("static-shapes", "fix dynamic dimensions", run, finding="EW104", needed=True, defines_inputs=True),
+)

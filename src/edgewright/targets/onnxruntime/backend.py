@@ -23,7 +23,6 @@ from edgewright.targets.onnxruntime.host import host_facts
 from edgewright.targets.onnxruntime.plan import read_qdq
 from edgewright.targets.onnxruntime.readback import read_back
 from edgewright.targets.onnxruntime.review import review
-from edgewright.targets.onnxruntime.session import CpuSession
 
 _FILE = "model.onnx"
 
@@ -66,6 +65,11 @@ class OnnxRuntimeBackend:
                 f"opset {model.opset} is newer than this ONNX Runtime reads ({facts.max_opset})",
                 todo="export with an older opset or update onnxruntime",
             )
+        if plan is not None and model.opset < facts.min_opset:
+            raise UserError(
+                f"opset {model.opset} is too old for {_precision(plan)}: scales per channel need {facts.min_opset}",
+                todo=f"do not skip raise-opset, or export with opset {facts.min_opset}",
+            )
         built = model if plan is None else write_qdq(model, plan)
         write_bytes_atomic(folder / _FILE, built.data)
         return Artifact(
@@ -89,7 +93,7 @@ class OnnxRuntimeBackend:
                 where=str(artifact.path),
                 todo=f"open it on {artifact.target}, or deploy the model again with --target {mine}",
             )
-        return CpuSession(artifact.path.read_bytes(), artifact.path.name)
+        return ReferenceSession(artifact.path.read_bytes(), name=artifact.path.name)
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Inner tensors as the artifact computes them; a gridded tensor is seen behind its grid."""

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
+from edgewright.errors import ModelError
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.tensors import Grid
 
 _MS = "com.microsoft"
-_SUFFIX = "_quantised"
+_SUFFIX = "_quantised"  # `plan.read_qdq` finds a tensor's own name by it
 
 
 def write_qdq(model: Model, plan: PrecisionPlan) -> Model:
@@ -20,8 +21,10 @@ def write_qdq(model: Model, plan: PrecisionPlan) -> Model:
 
     Raises:
         ValueError: the plan names a tensor that the model has not.
+        ModelError: the model has tensors of names that are needed here.
     """
     changed = model.clone()
+    _check_names(changed, plan)
     if _wide(plan):
         changed.opset_imports[_MS] = 1
     values = {value.name: value for value in _activations(changed)}
@@ -32,7 +35,7 @@ def write_qdq(model: Model, plan: PrecisionPlan) -> Model:
     for name, grid in plan.weights.items():
         if name not in changed.graph.initializers:
             raise ValueError(f"the plan names initialiser {name!r}, which the model has not")
-        _quantise_initialiser(changed.graph, changed.graph.initializers[name], grid)
+        _quantise_initialiser(changed.graph, changed.graph.initializers[name], grid, plan)
     changed.graph.sort()
     return Model(changed, model.path)
 
@@ -64,6 +67,19 @@ def _constants(graph: ir.Graph, name: str, grid: Grid) -> tuple[ir.Value, ir.Val
     return scale, zero
 
 
+def _check_names(model: ir.Model, plan: PrecisionPlan) -> None:
+    """Refuse a model whose own tensors have names that are about to be given."""
+    own = {value.name for value in _activations(model)} | set(model.graph.initializers)
+    endings = ("_scale", "_zero_point", _SUFFIX, "_dequantised", "_float")
+    taken = [name + end for name in (*plan.activations, *plan.weights) for end in endings if name + end in own]
+    if taken:
+        raise ModelError(
+            f"the model has a tensor {taken[0]!r}, a name that its quantised form needs",
+            why=f"{len(taken)} such names in all",
+            todo="rename these tensors in the model",
+        )
+
+
 def _quantise_activation(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
     """Let every reader of `value` see it through its grid."""
     name = value.name or ""
@@ -90,8 +106,8 @@ def _quantise_activation(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
                 graph.outputs[index] = result
 
 
-def _quantise_initialiser(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
-    """Replace a float initialiser by its codes and a DequantizeLinear."""
+def _quantise_initialiser(graph: ir.Graph, value: ir.Value, grid: Grid, plan: PrecisionPlan) -> None:
+    """Give quantised readers of a float initialiser its codes and a DequantizeLinear; float readers keep it."""
     tensor = value.const_value
     if tensor is None:
         raise ValueError(f"initialiser {value.name!r} has no value")
@@ -107,8 +123,9 @@ def _quantise_initialiser(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
     )
     dequantise.outputs[0].name = f"{name}_dequantised"
     dequantise.outputs[0].dtype = ir.DataType.FLOAT
-    uses = list(value.uses())
+    uses = [(node, index) for node, index in value.uses() if plan.ops.get(node.name or "", "float") != "float"]
     graph.insert_before(graph[0], dequantise)
     for node, index in uses:
         node.replace_input_with(index, dequantise.outputs[0])
-    del graph.initializers[name]
+    if not list(value.uses()):
+        del graph.initializers[name]

@@ -28,7 +28,8 @@ class Watch:
     Attributes:
         images: images seen.
         low, high: smallest and largest finite value; inf and -inf before the first.
-        count, zeros, non_finite, at_top: numbers of values: all, zero, NaN or Inf, equal to the largest of an image.
+        count, zeros, non_finite, at_top: numbers of values: all, zero, NaN or Inf, equal to the largest of an image
+            (where that is above zero).
         distinct: number of distinct values over the first images, at most 4096.
         varies: whether two images gave different values.
     """
@@ -59,7 +60,8 @@ class Watch:
             low, high = float(usable.min()), float(usable.max())
             self.low, self.high = min(self.low, low), max(self.high, high)
             self.zeros += int(usable.size - np.count_nonzero(usable))
-            self.at_top += int(np.count_nonzero(usable == high))
+            if high > 0:  # an image without objects, all scores rounded to zero, is no saturated one
+                self.at_top += int(np.count_nonzero(usable == high))
         self._compare_images(values)
         if self.images <= _DISTINCT_IMAGES and len(self._seen) < _DISTINCT_LIMIT:
             # a stride keeps the cost of sorting down; a grid's few values show up in a sample as well

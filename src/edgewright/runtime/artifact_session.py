@@ -1,0 +1,37 @@
+"""An artifact that is fed and answers in real values, whatever its boundary is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from edgewright.data.contract import Contract
+from edgewright.runtime.boundary import feeds_for, real_outputs
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.backend import Feeds, Outputs, Session
+
+
+class ArtifactSession:
+    """An artifact fed with the contract's tensor, whose outputs come back as real values."""
+
+    def __init__(self, session: Session, artifact: Artifact, contract: Contract) -> None:
+        self.ran_on = session.ran_on
+        self._session, self._artifact, self._contract = session, artifact, contract
+
+    def __call__(self, feeds: Feeds) -> Outputs:
+        """Run one sample."""
+        return real_outputs(self._artifact, self._session(self._feeds(feeds)))
+
+    def run_many(self, feeds: Any) -> Iterator[Outputs]:
+        """Run samples in order."""
+        for outputs in self._session.run_many(self._feeds(sample) for sample in feeds):
+            yield real_outputs(self._artifact, outputs)
+
+    def _feeds(self, feeds: Feeds) -> Feeds:
+        return feeds_for(self._artifact, self._contract, feeds[self._contract.input])
+
+    def __enter__(self) -> ArtifactSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._session.__exit__(None, None, None)
