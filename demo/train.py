@@ -1,7 +1,7 @@
 """Trains the demo detector on made-up scenes, exports it to ONNX and writes the images.
 
-`python -m demo.train`, from the root of the repository; about 25 minutes on two CPU cores.
-Needs torch and onnx besides NumPy and OpenCV.
+`python -m demo.train`, from the root of the repository. README.md gives the two calls that made
+the shipped detector and how long they took. Needs torch and onnx besides NumPy and OpenCV.
 """
 
 from __future__ import annotations

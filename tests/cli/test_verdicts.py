@@ -46,8 +46,8 @@ def test_other_observers_are_tried_only_where_none_was_asked_for(cli: Cli) -> No
     assert tried[:3] == names
     assert tried[3:] in (
         [],
-        ["int8, decode tail in float, mse"],
-        [f"int8, decode tail in float, {o}" for o in ("mse", "entropy")],
+        ["int8, decode tail in float, mse:4"],
+        [f"int8, decode tail in float, {o}" for o in ("mse:4", "entropy")],
     )
 
 

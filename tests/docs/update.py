@@ -73,7 +73,7 @@ def with_prints(text: str, lines: Sequence[str]) -> str:
 
 def main(names: Sequence[str]) -> None:
     """Rewrite the pages and examples named, or all."""
-    pages = [ROOT / name for name in names] or [*EXAMPLES, *PAGES]
+    pages = [ROOT / name for name in names] or [*PAGES, *EXAMPLES]  # examples change the run directory
     PAGE.write_text(findings_page(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         terminal = Terminal(Path(folder))

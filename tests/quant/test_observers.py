@@ -235,7 +235,8 @@ def test_names() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [("percentle", "percentile"), ("min-max", "minmax"), ("percentile:high", "99.9"), ("percentile:3", "99.9"),
-     ("percentile:nan", "99.9"), ("mse:4", "write mse"), ("entropy:", "write entropy"), ("minmax:1", "write minmax")],
+     ("percentile:nan", "99.9"), ("mse:0.5", "mse:4"), ("mse:x", "mse:4"),
+     ("entropy:", "write entropy"), ("minmax:1", "write minmax")],
 )  # fmt: skip
 def test_errors_say_what_to_write(text: str, named: str) -> None:
     with pytest.raises(UserError) as caught:
@@ -248,3 +249,23 @@ def test_a_missing_histogram_is_an_error(name: str) -> None:
     bare: TensorStatistics = replace(statistics_of(NORMAL), histogram=None)
     with pytest.raises(ValueError, match="needs a histogram of 't'"):
         parse_observer(name).range(bare, 256, False)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 2.4, 3.0, 4.0, 5.0])
+def test_expected_error_at_other_powers_is_the_real_error(power: float) -> None:
+    values = NORMAL.astype(np.float64)
+    dense = StreamingHistogram(1 << 16)
+    dense.add(values)
+    for low, high in ((-1.0, 2.0), (float(values.min()), float(values.max()))):
+        grid = activation_grid(low, high, "uint8", False)
+        real = np.abs(values - grid.dequantise(grid.quantise(values.astype(np.float32)))) ** power
+        told = expected_error(dense, np.array([low]), np.array([high]), 256, False, power)[0]
+        assert told == pytest.approx(real.sum(), rel=0.02)
+
+
+def test_a_higher_power_clips_less() -> None:
+    ends = [parse_observer(name).range(statistics_of(NORMAL), 256, False)[1] for name in ("mse", "mse:4", "mse:8")]
+    assert ends == sorted(ends)
+    assert ends[0] < ends[1]
+    assert parse_observer("mse:4").name == "mse:4"
+    assert parse_observer("mse:2").name == "mse"

@@ -64,7 +64,7 @@ def command(
         typer.Option(
             "--observer",
             metavar="NAME",
-            help="minmax, percentile[:P], mse or entropy. [default: minmax, others if it falls short]",
+            help="minmax, percentile[:P], mse[:POWER] or entropy. [default: minmax, others if it falls short]",
         ),
     ] = None,
     activation: Annotated[

@@ -24,7 +24,7 @@ from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.variants import Built, Workshop
 
 TAIL_VARIANT = "decode tail in float"
-OBSERVERS = ("minmax", "mse", "entropy")
+OBSERVERS = ("minmax", "mse:4", "entropy")
 """In the order in which they are tried. No observer is best for every network, and none is even safe for every one."""
 
 
