@@ -22,7 +22,7 @@ from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
 from edgewright.quant.profile import FusionProfile
 from edgewright.quant.statistics import TensorStatistics, load_statistics, save_statistics
-from edgewright.workflow.inputs import Data, ImageFiles
+from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.recipe import QuantiseSection, Recipe
@@ -92,20 +92,19 @@ def calibrate_stage(
     key: Mapping[str, Any],
     prepared: PreparedModel,
     profile: FusionProfile,
-    data: Data,
+    images: ImageFiles,
     progress: Progress,
     observer_name: str,
 ) -> Calibrated:
     """Run the float model over the calibration images and keep statistics of every tensor that may get a grid.
 
     Args:
+        images: the calibration images; all of them can be read.
         observer_name: how ranges will be taken; statistics without histograms serve only "minmax".
-        data: images that can be read.
     """
     model = prepared.load()
     observer = parse_observer(observer_name)
     tensors = observable(model, profile)
-    images = data.calibration
     stage_key = {
         **key,
         "prepared": prepared.digest,

@@ -195,10 +195,9 @@ class _Job:
             self.notes.append(nothing)
             return []
 
-        def calibrate(observer: str) -> Calibrated:
-            return calibrate_stage(
-                self.run, self.recipe, self.key, prepared, profile, self.data, self.progress, observer
-            )
+        def calibrate(observer: str, most: int | None = None) -> Calibrated:
+            images = self.data.calibration if most is None else self.data.calibration.spread(most)
+            return calibrate_stage(self.run, self.recipe, self.key, prepared, profile, images, self.progress, observer)
 
         void = any(note.code == VOID for note in self.notes)
         quantiser = Quantiser(self.recipe, workshop, self.data.evaluation, allowed, calibrate, may_repair=not void)

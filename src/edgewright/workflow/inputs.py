@@ -31,6 +31,15 @@ class ImageFiles:
     digests: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
 
+    def spread(self, most: int) -> ImageFiles:
+        """At most `most` of the images, evenly spread over all of them."""
+        if len(self.paths) <= most:
+            return self
+        chosen = [position * len(self.paths) // most for position in range(most)]
+        return ImageFiles(
+            tuple(self.paths[index] for index in chosen), tuple(self.digests[index] for index in chosen), self.skipped
+        )
+
     @property
     def key(self) -> str:
         """One digest for names and contents, in order."""

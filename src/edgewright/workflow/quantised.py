@@ -23,6 +23,9 @@ from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.variants import Built, Workshop
 
+TRIAL_IMAGES = 32
+"""Calibration images for observers that nobody asked for: histograms of so many say what all of them would, and a pass
+for histograms costs three times one for ranges."""
 TAIL_VARIANT = "decode tail in float"
 OBSERVERS = ("minmax", "mse:4", "entropy")
 """In the order in which they are tried. No observer is best for every network, and none is even safe for every one."""
@@ -35,7 +38,7 @@ class Quantiser:
     Attributes:
         recipe, workshop, evaluation: see `workflow.deploy`.
         allowed: what counts as passed.
-        calibrate: statistics for an observer's name.
+        calibrate: statistics for an observer's name, from all images or from so many.
         may_repair: false where nothing is worth mending, for the float model itself is wrong.
     """
 
@@ -43,13 +46,13 @@ class Quantiser:
     workshop: Workshop
     evaluation: ImageFiles
     allowed: Limits
-    calibrate: Callable[[str], Calibrated]
+    calibrate: Callable[[str, int | None], Calibrated]
     may_repair: bool = True
 
     def variants(self, precision: Precision) -> list[Built]:
         """The variants that were made, in order; the last one is the only one that can have passed."""
         observers = OBSERVERS if self.recipe.quantise.observer == AUTO else (self.recipe.quantise.observer,)
-        calibrated = self.calibrate(observers[0])
+        calibrated = self.calibrate(observers[0], None)
         built = [self._whole(precision, precision, calibrated)]
         if not (self.recipe.verify.repair and self.may_repair):
             return built
@@ -62,7 +65,7 @@ class Quantiser:
 
     def _changed(self, precision: Precision, observer: str, usual: str, first: Built) -> Built | None:
         """The variant with the decode tail in float and ranges by `observer`; None when that changes nothing."""
-        calibrated = self.calibrate(observer)
+        calibrated = self.calibrate(observer, None if observer == usual else TRIAL_IMAGES)
         tail = {name: why for name, why in calibrated.tail().items() if first.plan and name in first.plan.ops}
         by = "" if observer == usual else f", {observer}"
         if not tail:
