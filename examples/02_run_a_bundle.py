@@ -16,8 +16,9 @@ for box, score, class_id in zip(found.xyxy, found.scores, found.class_ids, stric
 
 # prints:
 # 3 comparisons with the golden sample, all passed on onnxruntime/cpu
-# 4 objects
-# ring 0.89 at 139, 100, 263, 229
-# ring 0.72 at 514, 53, 571, 105
-# ring 0.72 at 563, 64, 607, 108
-# square 0.58 at 332, 236, 395, 298
+# 5 objects
+# ring 0.85 at 138, 102, 264, 232
+# ring 0.81 at 516, 53, 573, 105
+# ring 0.72 at 564, 64, 608, 106
+# square 0.69 at 330, 239, 393, 296
+# triangle 0.62 at 179, 0, 425, 183

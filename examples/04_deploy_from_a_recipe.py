@@ -11,5 +11,5 @@ computed = [stage.name for stage in run.report.profile if not stage.reused]
 print("stages computed again:", ", ".join(computed) or "none")
 
 # prints:
-# passed: int8, decode tail in float
+# passed: int8, decode tail in float, mse:4
 # stages computed again: none
