@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 from edgewright.data.contract import Placement
+from edgewright.errors import ModelError
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tensors import Part
 from edgewright.verify.evaluate import Sample, evaluate
@@ -65,3 +67,14 @@ def test_every_stage_is_compared_and_decoded_in_step() -> None:
     assert [error.relative_l2 for error in found.stages["half"].errors] == [0.5, 0.5]
     assert float(found.stages["half"].detections["9.jpg"].scores[0]) == np.float32(0.05)
     assert float(found.reference.detections["9.jpg"].scores[0]) == np.float32(0.1)
+
+
+def test_outputs_whose_shape_depends_on_the_image_are_an_error_in_words() -> None:
+    class Shrinking(Scaled):
+        def __call__(self, feeds: Any) -> dict[str, np.ndarray]:
+            return {"out": feeds["x"][:, :, :2]}
+
+    sample = Sample("a.jpg", {"x": np.ones((1, 2, 3), np.float32)}, PLACE)
+    with pytest.raises(ModelError, match=r"a\.jpg") as caught:
+        evaluate(Scaled(1), {"int8 artifact": Shrinking(1)}, [sample], (Part("all", "out", 1),))
+    assert "NMS" in caught.value.why

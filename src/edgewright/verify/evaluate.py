@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Placement
+from edgewright.errors import ModelError
 from edgewright.findings import Finding
 from edgewright.targets.backend import Outputs, Session
 from edgewright.tasks.detection.detections import Detections
@@ -116,9 +117,19 @@ class _Tally:
         self._watch(REFERENCE, reference)
         self._decode(REFERENCE, self.reference, sample, reference)
         for name, outputs in zip(self.names, candidates, strict=True):
-            self.errors[name].update(reference, outputs)
+            self._compare(name, sample, reference, outputs)
             self._watch(name, outputs)
             self._decode(name, self.stages[name], sample, outputs)
+
+    def _compare(self, name: str, sample: Sample, reference: Outputs, outputs: Outputs) -> None:
+        try:
+            self.errors[name].update(reference, outputs)
+        except ValueError as error:
+            raise ModelError(
+                f"{name} gives an output of another shape than the source model on {sample.name}",
+                why=f"{error}; a model with NMS inside gives as many rows as it finds",
+                todo="export the model without NMS; edgewright does it when decoding",
+            ) from error
 
     def _decode(self, name: str, outcome: StageOutcome, sample: Sample, outputs: Outputs) -> None:
         if self.decode is not None and name in self.decoded:
