@@ -113,8 +113,8 @@ class Grid:
             raise ValueError(f"a grid of {len(self.scale)} channels on axis {self.axis} does not fit {values.shape}")
         scale, zero = self._broadcast(values.ndim)
         low, high = QUANTISED_DTYPES[self.dtype]
-        # float32, for that is how runtimes divide, and float64 would differ in ties; codes of 32 bits (biases), which no
-        # runtime computes, need more digits than float32 has
+        # float32, for that is how runtimes divide, and float64 would differ in ties; codes of 32 bits (biases), which
+        # no runtime computes, need more digits than float32 has
         wide = np.float64 if self.bits > 16 else np.float32
         codes = np.rint(np.asarray(values, wide) / scale.astype(wide)).astype(np.float64) + zero
         clipped: NDArray[Any] = np.clip(codes, low, high).astype(self.dtype)
