@@ -56,24 +56,6 @@ def test_bins_are_used_well() -> None:
         assert 1024 <= two_sided.counts.size <= 2048
 
 
-@settings(max_examples=100, deadline=None)
-@given(STREAMS, STREAMS)
-def test_merge_is_one_histogram_of_both(first: list[list[float]], second: list[list[float]]) -> None:
-    one, other, both = StreamingHistogram(64), StreamingHistogram(64), StreamingHistogram(64)
-    for part in arrays(first):
-        one.add(part)
-        both.add(part)
-    for part in arrays(second):
-        other.add(part)
-        both.add(part)
-    before = other.counts.copy()
-    one.merge(other)
-    np.testing.assert_array_equal(other.counts, before)
-    assert one.width == both.width
-    np.testing.assert_array_equal(one.edges, both.edges)
-    np.testing.assert_array_equal(one.counts, both.counts)
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(FLOATS, st.integers(1, 50)), max_size=20))
 def test_counts_of_values_are_repeated_values(pairs: list[tuple[float, int]]) -> None:

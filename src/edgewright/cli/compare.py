@@ -56,6 +56,8 @@ def command(
 
 
 def _show(found: Any, out: Any) -> None:
+    from edgewright.report.table import findings_lines
+
     out(f"{'part':<14}{'cosine':>10}{'relative L2':>14}{'SQNR dB':>10}{'max error':>12}")
     for part in found.parts:
         cells = (part.relative_l2, part.sqnr_db, part.max_error)
@@ -63,5 +65,5 @@ def _show(found: Any, out: Any) -> None:
         out(f"{part.part:<14}{part.cosine:>10.6f}{shown[0]:>14}{shown[1]:>10}{shown[2]:>12}")
     for name, metric in found.metrics.items():
         out(f"{name}: {metric.name} {metric.value:.1f} on {metric.images} images")
-    for finding in found.findings:
-        out(f"{finding.code}  {finding.where}: {finding.message}")
+    for line in findings_lines(found.findings, 100):
+        out(line)

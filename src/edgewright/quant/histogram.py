@@ -98,20 +98,6 @@ class StreamingHistogram:
         added = np.bincount(index, weights=counts, minlength=self._counts.size)  # exact below 2**53
         self._counts += added.astype(np.int64)
 
-    def merge(self, other: StreamingHistogram) -> None:
-        """Add everything that `other` has counted; `other` stays as it is.
-
-        Where the two widths differ the wider one is kept, so an `other` with fewer bins makes the result coarser; the
-        counts are exact in any case.
-        """
-        self._coarsen(other._exponent - self._exponent)
-        first, counts = _coarsened(other._first, other._counts, self._exponent - other._exponent)
-        while max(self._last, first + counts.size - 1) - min(self._first, first) >= self.bins:
-            self._coarsen(1)
-            first, counts = _coarsened(first, counts, 1)
-        self._extend(first, first + counts.size - 1)
-        self._counts[first - self._first : first - self._first + counts.size] += counts
-
     @property
     def _last(self) -> int:
         return self._first + self._counts.size - 1
