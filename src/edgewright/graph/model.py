@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx_ir as ir
@@ -55,6 +56,13 @@ class Model:
     def digest(self) -> str:
         """SHA-256 of `data`, hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @functools.cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every tensor whose dimensions are all known, initialisers included; see `graph.shapes`."""
+        from edgewright.graph.shapes import static_shapes
+
+        return static_shapes(self)
 
     def clone(self) -> ir.Model:
         """An independent copy of the graph that may be changed."""

@@ -1,0 +1,131 @@
+"""Applying a rewrite: no result leaves here that was not compared with the model before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.errors import EdgewrightError, ModelError
+from edgewright.graph.model import Model
+from edgewright.graph.prepare import largest_difference
+from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
+from edgewright.graph.rewrites.base import REWRITES, Rewrite, RewriteContext, Rewritten
+from edgewright.graph.rewrites.editor import Editor
+from edgewright.graph.rewrites.kept_names import computed_otherwise, renamed_untouched
+from edgewright.graph.rewrites.restoration import Restorer, chain
+
+TOLERANCE = 1e-5
+"""Largest relative L2 difference of an output that rounding of 32-bit floats explains."""
+_RELATIVE, _ABSOLUTE = 1e-3, 1e-4  # of one value; the second is a share of the largest value of the output
+
+
+def apply_rewrite(
+    rewrite: Rewrite | str, model: Model, context: RewriteContext, feeds: Sequence[Feeds]
+) -> Rewritten | None:
+    """Apply a rewrite and prove that it is exact: old outputs against restored new ones on the samples.
+
+    Args:
+        rewrite: the rewrite, or its name in `REWRITES`.
+        model: a prepared model.
+        context: what the rewrite may know.
+        feeds: samples to compare on, at least one; real images are better than noise.
+
+    Returns:
+        None when there is nothing to do.
+
+    Raises:
+        UserError: there is no rewrite of this name.
+        ModelError: the rewrite changed an output or a tensor that kept its name; a defect of the rewrite.
+        ToolchainError: ONNX Runtime failed on the samples.
+    """
+    chosen = REWRITES.get(rewrite) if isinstance(rewrite, str) else rewrite
+    found = chosen.apply(model, context)
+    if found is None:
+        return None
+    if not feeds:
+        raise ValueError("a rewrite is verified on at least one sample")
+    _check_names(chosen.name, model, found.model)
+    try:
+        _check_values(chosen.name, model, found, feeds)
+    except EdgewrightError as error:
+        if isinstance(error, ModelError):
+            raise
+        raise _broken(chosen.name, f"the rewritten model does not run: {error.what}: {error.why}") from error
+    return found
+
+
+def compose(first: Rewritten, second: Rewritten) -> Rewritten:
+    """Two rewrites as one; the second was applied to the model of the first.
+
+    Raises:
+        ModelError: their restorations do not fit.
+    """
+    steps = [*first.facts.get("steps", [first.facts]), *second.facts.get("steps", [second.facts])]
+    facts = {
+        "rewrite": " + ".join(str(step["rewrite"]) for step in steps),
+        "text": " ".join(str(step["text"]) for step in steps),
+        "tensors": {**first.facts.get("tensors", {}), **second.facts.get("tensors", {})},
+        "steps": [dict(step) for step in steps],
+    }
+    return Rewritten(second.model, chain(second.restore, first.restore), facts)
+
+
+def _check_names(name: str, before: Model, after: Model) -> None:
+    renamed = renamed_untouched(before, after)
+    if renamed:
+        raise _broken(name, f"the tensor {renamed[0][0]!r} did not change, but is called {renamed[0][1]!r} now")
+    signature = [(spec.name, spec.dtype, spec.shape) for spec in before.inputs]
+    if signature != [(spec.name, spec.dtype, spec.shape) for spec in after.inputs]:
+        raise _broken(name, "it changed the inputs of the model")
+
+
+def _check_values(name: str, before: Model, found: Rewritten, feeds: Sequence[Feeds]) -> None:
+    inner = computed_otherwise(before, found.model)
+    old, new = _showing(before, inner), _showing(found.model, inner)
+    wanted = [spec.name for spec in before.outputs]
+    restorer = Restorer(found.restore)
+    ends = [spec.name for spec in found.model.outputs]
+    for number, sample in enumerate(feeds):
+        shown = inner if number == 0 else []  # inner tensors are many; one sample tells
+        expected = old(sample, list(dict.fromkeys([*wanted, *shown])))
+        raw = new(sample, list(dict.fromkeys([*ends, *shown])))
+        restored = restorer({end: raw[end] for end in ends})
+        if list(restored) != wanted:
+            raise _broken(name, f"the restoration gives {', '.join(restored)}, wanted are {', '.join(wanted)}")
+        _compare(name, {key: expected[key] for key in wanted}, restored)
+        _compare(name, {key: expected[key] for key in shown}, raw)
+
+
+def _showing(model: Model, tensors: Sequence[str]) -> ReferenceSession:
+    if not tensors:
+        return ReferenceSession(model.data, name=model.name)
+    editor = Editor(model)
+    known = {value.name for value in editor.graph.outputs}
+    editor.graph.outputs.extend(editor.values[tensor] for tensor in tensors if tensor not in known)
+    return ReferenceSession(editor.model().data, name=model.name)
+
+
+def _compare(name: str, expected: Outputs, found: Mapping[str, NDArray[Any]]) -> None:
+    for tensor, reference in expected.items():
+        difference = largest_difference([{tensor: reference}], [found])
+        if difference > TOLERANCE or not _close(reference, found[tensor]):
+            raise _broken(name, f"{tensor!r} differs by {difference:.2g} relative L2, limit {TOLERANCE:g}")
+
+
+def _close(reference: NDArray[Any], values: NDArray[Any]) -> bool:
+    if reference.dtype.kind != "f":
+        return bool(np.array_equal(reference, values))
+    finite = np.abs(reference[np.isfinite(reference)])
+    limit = _ABSOLUTE * float(finite.max()) if finite.size else 0.0
+    return bool(np.allclose(values, reference, rtol=_RELATIVE, atol=limit, equal_nan=True))
+
+
+def _broken(name: str, why: str) -> ModelError:
+    return ModelError(
+        f"the rewrite {name!r} is not exact on this model",
+        why=why,
+        todo="leave this rewrite out, and report the model to the maintainers of Edgewright",
+    )
