@@ -182,3 +182,75 @@ def test_everything_that_a_repair_may_quantise_is_observed(model: Model) -> None
     for name in chosen:
         partly = {**chosen, name: "float"}
         assert set(layout(model, PROFILE, partly).observed) <= set(observable(model, PROFILE))  # type: ignore[arg-type]
+
+
+def mixed_model() -> Model:
+    return model_from_text(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,3,8,8] image) => (float[1,3,8,8] y, float[1,3,64] flat) {
+            [first] a = Conv (image, w)
+            [wide] b = Mul (a, a)
+            [shape] shaped = Reshape (b, sizes)
+            [narrow] c = Conv (b, w)
+            [soft] d = Sigmoid (c)
+            [softer] e = Sigmoid (d)
+            [join] y = Mul (d, e)
+            [turn] flat = Reshape (shaped, back)
+        }""",
+        w=normal(3, 3, 1, 1),
+        sizes=np.array([1, 3, 8, 8], np.int64),
+        back=np.array([1, 3, 64], np.int64),
+    )
+
+
+def test_an_8_bit_op_reads_a_16_bit_tensor_through_a_second_grid() -> None:
+    model = mixed_model()
+    chosen = {**default_precisions(model, PROFILE, "int8"), "wide": "int16"}
+    plan = plan_of(model, chosen)  # type: ignore[arg-type]
+    assert plan.activations["b"].dtype == "uint16"
+    assert set(plan.narrowed) == {"b"}, "the moves behind it keep its 16 bits"
+    assert plan.grid_seen("b", "narrow") is plan.narrowed["b"]
+    assert plan.narrowed["b"].dtype == "uint8"
+    assert plan.ops["shape"] == plan.ops["turn"] == "int16"
+    assert plan.activations["flat"] == plan.activations["b"]
+    assert PrecisionPlan.from_json(plan.to_json()).digest == plan.digest
+
+
+def test_a_range_that_was_chosen_goes_before_the_observer_at_8_bits() -> None:
+    model = mixed_model()
+    chosen = {**default_precisions(model, PROFILE, "int8"), "wide": "int16"}
+    plan = plan_of(model, chosen, ranges={"a": (-0.5, 0.25), "b": (0.0, 0.125)})  # type: ignore[arg-type]
+    assert (plan.activations["a"].low, plan.activations["a"].high) == pytest.approx((-0.5, 0.25), abs=3e-3)
+    assert plan.narrowed["b"].high == pytest.approx(0.125, rel=1e-3)
+    assert plan.activations["b"].high > 0.5, "16 bits hold the whole range"
+
+
+def test_qdq_gives_each_reader_what_the_plan_says() -> None:
+    """Codes for ops on codes, real values between float ops; and what was written can be read back."""
+    from edgewright.quant.qdq import write_qdq
+    from edgewright.quant.qdq_read import read_qdq
+
+    model = mixed_model()
+    chosen = {**default_precisions(model, PROFILE, "int8"), "wide": "int16"}
+    del chosen["soft"], chosen["softer"]
+    plan = plan_of(model, chosen)  # type: ignore[arg-type]
+    written = write_qdq(model, plan)
+    sources = {node.name: [value.name for value in node.inputs if value is not None] for node in written.ir.graph}
+    assert sources["wide"] == ["a_dequantised", "a_dequantised"]
+    assert sources["narrow"][0] == "b_narrowed_dequantised"
+    assert sources["shape"][0] == "b_dequantised"
+    assert sources["softer"] == ["d"], "from a float op to a float op"
+    assert sources["join"] == ["d_dequantised", "e_dequantised"]
+    found = read_qdq(written)
+    for name in ("activations", "narrowed", "weights"):
+        asked, read = getattr(plan, name), getattr(found, name)
+        assert {key: grid.to_json() for key, grid in read.items()} == {k: g.to_json() for k, g in asked.items()}
+
+
+def test_a_tensor_of_a_float_op_is_as_wide_as_its_widest_reader() -> None:
+    model = mixed_model()
+    chosen = {**default_precisions(model, PROFILE, "int8"), "soft": "int16"}
+    del chosen["narrow"]
+    plan = plan_of(model, chosen)  # type: ignore[arg-type]
+    assert plan.activations["c"].dtype == "uint16"
+    assert "c" not in plan.narrowed

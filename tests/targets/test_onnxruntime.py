@@ -17,8 +17,8 @@ from edgewright.quant.layout import default_precisions, layout
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.planner import QuantOptions, make_plan
+from edgewright.quant.qdq import write_qdq
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.onnxruntime.convert import write_qdq
 from edgewright.targets.onnxruntime.readback import optimised_graph, read_back
 from edgewright.targets.onnxruntime.review import review
 from edgewright.targets.registry import get_backend, target_names

@@ -1,7 +1,8 @@
 """Which tensors get a grid: decided by the target's fusion profile and the precision of each op.
 
 An op in 8 or 16 bits has grids on its inputs and outputs. Ops that only move data keep the grid of their input; an
-activation that the Conv before it absorbs leaves no tensor in between.
+activation that the Conv before it absorbs leaves no tensor in between. A tensor is as wide as the op that makes it; an
+8-bit op that reads a 16-bit tensor reads it through a second, 8-bit grid: one more conversion on the chip.
 """
 
 from __future__ import annotations
@@ -13,13 +14,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgewright.graph.model import Model
+from edgewright.quant.fusion import DATA_INPUTS, absorbed, activation_inputs, is_float
 from edgewright.quant.plan import Precision
 from edgewright.quant.profile import FusionProfile
-
-_DATA_INPUTS = dict.fromkeys(
-    ("Clip", "Gather", "Pad", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Unsqueeze"), 1
-)
-"""Number of inputs that carry data, for ops whose other inputs are shapes, sizes or indices."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Operand:
 
     Attributes:
         name: name of the initialiser.
-        node: the node that uses it.
+        node: the node that uses it; of several, the one with the most bits.
         role: "weight", "bias" or "constant" (an operand of Add, Mul...).
         axis: channel axis for a weight; None for one grid per tensor.
     """
@@ -46,12 +43,16 @@ class Layout:
     Attributes:
         leaders: activation that owns the grid, for every gridded activation (itself where it owns one).
         operands: gridded initialisers.
-        precision: precision of each gridded activation, from the op that makes it (or else from its first reader).
+        precision: precision of each gridded activation, from the op that makes it (or else from its widest reader).
+        narrowed: 16-bit activations that 8-bit ops read through a second grid.
+        ops: precision of each op, where ops that only move data have that of their input.
     """
 
     leaders: Mapping[str, str]
     operands: tuple[Operand, ...]
     precision: Mapping[str, Precision]
+    narrowed: frozenset[str]
+    ops: Mapping[str, Precision]
 
     @property
     def observed(self) -> list[str]:
@@ -90,82 +91,64 @@ def non_finite_constants(node: ir.Node) -> list[str]:
 
 def layout(model: Model, profile: FusionProfile, precisions: Mapping[str, Precision]) -> Layout:
     """Work out every grid that the ops in `precisions` need."""
-    leaders: dict[str, str] = {}
-    widths: dict[str, Precision] = {}
-    operands: dict[str, Operand] = {}
-    for node in model.ir.graph:
-        precision = precisions.get(node.name or "", "float")
-        if precision == "float":
-            continue
+    return _Builder(model, profile, precisions).layout()
+
+
+class _Builder:
+    def __init__(self, model: Model, profile: FusionProfile, precisions: Mapping[str, Precision]) -> None:
+        self.profile = profile
+        self.asked = {name: precision for name, precision in precisions.items() if precision != "float"}
+        self.nodes = [node for node in model.ir.graph if (node.name or "") in self.asked]
+        self.ops: dict[str, Precision] = {}
+        self.leaders: dict[str, str] = {}
+        self.widths: dict[str, Precision] = {}
+
+    def layout(self) -> Layout:
+        for node in self.nodes:  # in topological order, so that a producer has decided before its readers look
+            self._read(node)
+            self._write(node)
+        return Layout(self.leaders, self._operands(), self.widths, self._narrowed(), self.ops)
+
+    def _read(self, node: ir.Node) -> None:
         for value in activation_inputs(node):
-            if not _absorbed(value, profile, precisions):
-                _claim(value, precision, leaders, widths)
-        for operand in _operands(node, profile):
-            operands.setdefault(operand.name, operand)
+            name = value.name or ""
+            if name not in self.leaders and not absorbed(value, self.profile, self.asked):
+                self.leaders[name] = name
+                self.widths[name] = self._widest_reader(value)
+
+    def _write(self, node: ir.Node) -> None:
+        source = node.inputs[0].name or "" if node.inputs and node.inputs[0] is not None else ""
+        moves = node.op_type in self.profile.same_grid_ops and source in self.leaders
+        precision = self.widths[source] if moves else self.asked[node.name or ""]
+        self.ops[node.name or ""] = precision
         for value in node.outputs:
-            if is_float(value) and not _absorbed(value, profile, precisions):
-                _claim(value, precision, leaders, widths)
-                widths[value.name or ""] = precision  # the op that makes a tensor decides its width
-    _share(model, profile, precisions, leaders)
-    return Layout(leaders, tuple(operands.values()), widths)
+            if is_float(value) and not absorbed(value, self.profile, self.asked):
+                name = value.name or ""
+                self.leaders[name] = self.leaders[source] if moves else name
+                self.widths[name] = precision
 
+    def _widest_reader(self, value: ir.Value) -> Precision:
+        wanted = {self.asked.get(usage.node.name or "") for usage in value.uses()}
+        return "int16" if "int16" in wanted else "int8"
 
-def _claim(
-    value: ir.Value,
-    precision: Precision,
-    leaders: dict[str, str],
-    widths: dict[str, Precision],
-) -> None:
-    name = value.name or ""
-    leaders.setdefault(name, name)
-    widths.setdefault(name, precision)
+    def _narrowed(self) -> frozenset[str]:
+        """A move keeps the grid of its input, so only ops that compute convert."""
+        return frozenset(
+            value.name or ""
+            for node in self.nodes
+            if self.ops[node.name or ""] == "int8"
+            for value in activation_inputs(node)
+            if self.widths.get(value.name or "") == "int16"
+        )
 
-
-def _share(model: Model, profile: FusionProfile, precisions: Mapping[str, Precision], leaders: dict[str, str]) -> None:
-    """Outputs of ops that only move data take over the grid of their input; nodes are in topological order."""
-    for node in model.ir.graph:
-        moves = node.op_type in profile.same_grid_ops and precisions.get(node.name or "", "float") != "float"
-        if not moves or node.inputs[0] is None or node.inputs[0].name not in leaders:
-            continue
-        for value in node.outputs:
-            if value.name in leaders:
-                leaders[value.name] = leaders[node.inputs[0].name]
-
-
-def _absorbed(value: ir.Value, profile: FusionProfile, precisions: Mapping[str, Precision]) -> bool:
-    """Whether the only reader of a Conv's output is an activation that the target computes together with it."""
-    producer = value.producer()
-    readers = [usage.node for usage in value.uses()]
-    if producer is None or value.is_graph_output():
-        return False
-    if profile.fuse_silu and producer.op_type == "Sigmoid" and producer.inputs[0] is not None:
-        return len(readers) == 1 and _absorbed(producer.inputs[0], profile, precisions)
-    if producer.op_type not in profile.weight_ops:
-        return False
-    if profile.fuse_silu and _is_silu(readers):
-        return all(precisions.get(node.name or "", "float") != "float" for node in readers)
-    if len(readers) != 1 or readers[0].op_type not in profile.fused_activations:
-        return False
-    return precisions.get(readers[0].name or "", "float") != "float"
-
-
-def _is_silu(readers: list[ir.Node]) -> bool:
-    if len(readers) != 2 or {node.op_type for node in readers} != {"Sigmoid", "Mul"}:
-        return False
-    sigmoid = next(node for node in readers if node.op_type == "Sigmoid")
-    multiply = next(node for node in readers if node.op_type == "Mul")
-    return [usage.node for usage in sigmoid.outputs[0].uses()] == [multiply]
-
-
-def activation_inputs(node: ir.Node) -> list[ir.Value]:
-    """Float inputs of a node that are computed, not constant."""
-    found = []
-    for index, value in enumerate(node.inputs):
-        if value is None or value.const_value is not None or index >= _DATA_INPUTS.get(node.op_type, 99):
-            continue
-        if is_float(value):
-            found.append(value)
-    return found
+    def _operands(self) -> tuple[Operand, ...]:
+        found: dict[str, Operand] = {}
+        for node in self.nodes:
+            for operand in _operands(node, self.profile):
+                known = found.get(operand.name)
+                if known is None or (self.ops[known.node], self.ops[operand.node]) == ("int8", "int16"):
+                    found[operand.name] = operand
+        return tuple(found.values())
 
 
 def _operands(node: ir.Node, profile: FusionProfile) -> list[Operand]:
@@ -176,7 +159,7 @@ def _operands(node: ir.Node, profile: FusionProfile) -> list[Operand]:
             continue
         if value.is_graph_output():
             continue  # its values are wanted as they are
-        if index >= _DATA_INPUTS.get(node.op_type, 99):
+        if index >= DATA_INPUTS.get(node.op_type, 99):
             continue
         if node.op_type not in profile.weight_ops:
             found.append(Operand(value.name or "", name, "constant"))
@@ -205,11 +188,3 @@ def _channel_axis(node: ir.Node) -> int | None:
 
 def _has_float_input(node: ir.Node) -> bool:
     return bool(node.inputs) and node.inputs[0] is not None and is_float(node.inputs[0])
-
-
-def is_float(value: ir.Value) -> bool:
-    """Whether a value holds 32-bit floats, as far as is known; inner values of unknown type follow their producer."""
-    if value.dtype is not None:
-        return bool(value.dtype == ir.DataType.FLOAT)
-    producer = value.producer()
-    return producer is None or producer.op_type not in ("Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Cast")

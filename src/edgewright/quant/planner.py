@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from edgewright.quant.layout import Layout, layout
 from edgewright.quant.observers import Observer, parse_observer
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
-from edgewright.quant.statistics import TensorStatistics
+from edgewright.quant.statistics import Range, TensorStatistics
 from edgewright.tensors import QUANTISED_DTYPES, Grid
 
 _WHOLE_RANGE = parse_observer("minmax")
@@ -34,6 +34,7 @@ class QuantOptions:
         activation_dtype: code type at 8 bits ("uint8" or "int8"); empty takes the target's.
         per_channel: weights have a grid per output channel, where the target can.
         unclipped: activations that keep their whole range, whatever the observer would cut off.
+        ranges: ranges that were chosen for activations one by one; they go before the observer.
     """
 
     observer: Observer
@@ -41,6 +42,7 @@ class QuantOptions:
     activation_dtype: str = ""
     per_channel: bool = True
     unclipped: frozenset[str] = frozenset()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 def make_plan(
@@ -61,25 +63,33 @@ def make_plan(
         options: observer and form of grids.
         reasons: why an op is not in the default precision, by node name.
     """
-    profile = _narrowed(profile, options)
+    profile = _restricted(profile, options)
     plan_layout = layout(model, profile, precisions)
-    activations = _activation_grids(plan_layout, profile, statistics, options)
-    weights = _operand_grids(model, plan_layout, profile, activations, precisions, options)
-    return PrecisionPlan(
+    ranges = _Ranges(statistics, options)
+    activations = {
+        name: ranges.grid(leader, profile.activation_dtypes[plan_layout.precision[name]])
+        for name, leader in sorted(plan_layout.leaders.items())
+    }
+    plan = PrecisionPlan(
         model_digest=model.digest,
         activations=activations,
-        weights=weights,
-        ops=dict(precisions),
+        weights={},
+        ops=dict(plan_layout.ops),
         reasons=dict(reasons or {}),
         origin={
             "observer": options.observer.name,
             "symmetric": options.symmetric,
             "per_channel": profile.per_channel_weights,
         },
+        narrowed={
+            name: ranges.grid(plan_layout.leaders[name], profile.activation_dtypes["int8"])
+            for name in sorted(plan_layout.narrowed)
+        },
     )
+    return replace(plan, weights=_operand_grids(model, plan_layout, profile, plan, options))
 
 
-def _narrowed(profile: FusionProfile, options: QuantOptions) -> FusionProfile:
+def _restricted(profile: FusionProfile, options: QuantOptions) -> FusionProfile:
     dtypes = dict(profile.activation_dtypes)
     if options.activation_dtype:
         dtypes["int8"] = options.activation_dtype
@@ -87,48 +97,60 @@ def _narrowed(profile: FusionProfile, options: QuantOptions) -> FusionProfile:
     return replace(profile, activation_dtypes=dtypes, per_channel_weights=per_channel)
 
 
-def _activation_grids(
-    plan_layout: Layout, profile: FusionProfile, statistics: Mapping[str, TensorStatistics], options: QuantOptions
-) -> dict[str, Grid]:
-    owned: dict[str, Grid] = {}
-    for name in plan_layout.observed:
-        dtype = profile.activation_dtypes[plan_layout.precision[name]]
+class _Ranges:
+    """Grids of activations, the range of each taken once."""
+
+    def __init__(self, statistics: Mapping[str, TensorStatistics], options: QuantOptions) -> None:
+        self._statistics, self._options = statistics, options
+        self._grids: dict[tuple[str, str], Grid] = {}
+
+    def grid(self, name: str, dtype: str) -> Grid:
+        """Grid of the activation `name`."""
+        if (name, dtype) not in self._grids:
+            low, high = self._range(name, dtype)
+            self._grids[name, dtype] = activation_grid(low, high, dtype, self._options.symmetric)
+        return self._grids[name, dtype]
+
+    def _range(self, name: str, dtype: str) -> Range:
+        options = self._options
+        if name in options.ranges and _bits(dtype) == 8:
+            return options.ranges[name]
         low_code, high_code = QUANTISED_DTYPES[dtype]
-        observer = _WHOLE_RANGE if name in options.unclipped else options.observer
-        low, high = observer.range(statistics[name], high_code - low_code + 1, options.symmetric)
-        owned[name] = activation_grid(low, high, dtype, options.symmetric)
-    return {name: owned[leader] for name, leader in sorted(plan_layout.leaders.items())}
+        # 16 bits have steps to spare: nothing is won by cutting off what is rare
+        whole = name in options.unclipped or _bits(dtype) == 16
+        observer = _WHOLE_RANGE if whole else options.observer
+        return observer.range(self._statistics[name], high_code - low_code + 1, options.symmetric)
 
 
 def _operand_grids(
     model: Model,
     plan_layout: Layout,
     profile: FusionProfile,
-    activations: Mapping[str, Grid],
-    precisions: Mapping[str, Precision],
+    plan: PrecisionPlan,
     options: QuantOptions,
 ) -> dict[str, Grid]:
     nodes = {node.name or "": node for node in model.ir.graph}
     grids: dict[str, Grid] = {}
     for operand in plan_layout.operands:
-        precision = precisions[operand.node]
+        precision = plan.ops[operand.node]
         values = _values(model, operand.name)
         if operand.role == "weight":
             dtype = profile.weight_dtypes[precision]
             grid = weight_grid(values, dtype, operand.axis)
-            grids[operand.name] = _roomy(grid, nodes[operand.node], activations, model)
+            grids[operand.name] = _roomy(grid, nodes[operand.node], plan, model)
         elif operand.role == "constant":
             low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
             dtype = profile.activation_dtypes[precision]
             grids[operand.name] = activation_grid(low, high, dtype, options.symmetric)
     for operand in plan_layout.operands:
         source, weight = ((value.name or "") if value else "" for value in nodes[operand.node].inputs[:2])
-        if operand.role == "bias" and source in activations and weight in grids:
-            grids[operand.name] = bias_grid(activations[source], grids[weight])
+        seen = plan.grid_seen(source, operand.node)
+        if operand.role == "bias" and seen is not None and weight in grids:
+            grids[operand.name] = bias_grid(seen, grids[weight])
     return grids
 
 
-def _roomy(grid: Grid, node: ir.Node, activations: Mapping[str, Grid], model: Model) -> Grid:
+def _roomy(grid: Grid, node: ir.Node, plan: PrecisionPlan, model: Model) -> Grid:
     """Widen weight steps so that the bias fits 32 bits.
 
     A channel with tiny weights and a normal bias (a dead channel behind a folded BatchNorm) has a step so small that
@@ -136,15 +158,20 @@ def _roomy(grid: Grid, node: ir.Node, activations: Mapping[str, Grid], model: Mo
     """
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     source = node.inputs[0]
-    if bias is None or bias.const_value is None or source is None or (source.name or "") not in activations:
+    seen = plan.grid_seen(source.name or "", node.name or "") if source is not None else None
+    if bias is None or bias.const_value is None or seen is None:
         return grid
     values = np.abs(_values(model, bias.name or "")).astype(np.float64)
-    least = values / (float(activations[source.name or ""].scale) * _BIAS_LIMIT)
+    least = values / (float(seen.scale) * _BIAS_LIMIT)
     if grid.axis is None:
         least = least.max(keepdims=False) if least.size else np.float64(0)
     elif least.shape != grid.scale.shape:
         return grid
     return replace(grid, scale=np.maximum(grid.scale, least.astype(np.float32)))
+
+
+def _bits(dtype: str) -> int:
+    return int(np.dtype(dtype).itemsize) * 8
 
 
 def _values(model: Model, name: str) -> NDArray[Any]:

@@ -34,6 +34,7 @@ class Capabilities:
         latency: where latency figures come from ("measured", "simulated", "estimated", "none").
         runs_here: whether artifacts run on this host at all.
         reason: why not, when `runs_here` is false.
+        emulated: artifacts compute as the chip would, on another processor: accuracy counts, time does not.
         float_tolerance: relative L2 error that the chip's float arithmetic explains (1e-3 for 32 bits, more for 16).
     """
 
@@ -46,6 +47,7 @@ class Capabilities:
     latency: str
     runs_here: bool = True
     reason: str = ""
+    emulated: bool = False
     float_tolerance: float = 1e-3
 
 

@@ -18,9 +18,9 @@ def load_facts(vendor: str) -> Mapping[str, Any]:
     return loads_toml(file.read_text(encoding="utf-8"))
 
 
-def fusion_profile(facts: Mapping[str, Any]) -> FusionProfile:
-    """The fusion profile in a facts file."""
-    table = facts["fusion"]
+def fusion_profile(facts: Mapping[str, Any], chip: str) -> FusionProfile:
+    """The fusion profile of a chip: that of the vendor, and what the chip's own table says otherwise."""
+    table = {**facts["fusion"], **facts["chips"][chip].get("fusion", {})}
     return FusionProfile(
         quantised_ops=frozenset(table["quantised_ops"]),
         same_grid_ops=frozenset(table["same_grid_ops"]),

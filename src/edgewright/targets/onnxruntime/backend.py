@@ -15,13 +15,13 @@ from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.quant.qdq import write_qdq
+from edgewright.quant.qdq_read import read_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Session
 from edgewright.targets.facts import fusion_profile, load_facts
-from edgewright.targets.onnxruntime.convert import write_qdq
 from edgewright.targets.onnxruntime.host import host_facts
-from edgewright.targets.onnxruntime.plan import read_qdq
-from edgewright.targets.onnxruntime.readback import read_back
+from edgewright.targets.onnxruntime.readback import as_planned, read_back
 from edgewright.targets.onnxruntime.review import review
 
 _FILE = "model.onnx"
@@ -41,10 +41,11 @@ class OnnxRuntimeBackend:
             target=f"onnxruntime/{self._chip}",
             title=chip["title"],
             precisions=tuple(chip["precisions"]),
-            fusion=fusion_profile(facts),
+            fusion=fusion_profile(facts, self._chip),
             min_opset=facts["toolchain"]["min_opset"],
             max_opset=facts["toolchain"]["max_opset"],
             latency=chip["latency"],
+            emulated=chip.get("emulated", False),
         )
 
     def toolchain(self) -> Mapping[str, str]:
@@ -81,7 +82,7 @@ class OnnxRuntimeBackend:
             outputs=tuple(PortSpec(spec) for spec in model.outputs),
             toolchain=self.toolchain(),
             digest=hashlib.sha256(built.data).hexdigest(),
-            read_back=read_back(built.data, plan),
+            read_back=as_planned(model, plan) if facts.emulated else read_back(built.data, plan),
         )
 
     def open(self, artifact: Artifact) -> Session:
@@ -129,7 +130,8 @@ class OnnxRuntimeBackend:
         """Grids that are not in the file, ops in float against the plan, CPUs whose int8 sums may overflow."""
         if plan is None:
             return []
-        return review(artifact, plan, self.read_plan(artifact.path), self.host())
+        emulated = self.capabilities().emulated
+        return review(artifact, plan, self.read_plan(artifact.path), self.host(), emulated=emulated)
 
 
 def _precision(plan: PrecisionPlan) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import onnx
 
 from edgewright.errors import ToolchainError
+from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.facts import load_facts
 
@@ -33,7 +34,8 @@ def read_back(data: bytes, plan: PrecisionPlan | None) -> dict[str, Any]:
     """What the optimised graph really contains.
 
     Returns:
-        `int8`: ops on codes; `float`: ops on real values (without conversions); `conversions`: QuantizeLinear and
+        `int8`: ops on codes; `int16`: ops that the plan has in 16 bits, which ONNX Runtime computes in float between
+        16-bit grids; `float`: other ops on real values (without conversions); `conversions`: QuantizeLinear and
         DequantizeLinear that remain; `absorbed`: planned ops that an integer kernel swallowed; `in_float`: names of ops
         that were planned in integers and run in float.
     """
@@ -44,13 +46,23 @@ def read_back(data: bytes, plan: PrecisionPlan | None) -> dict[str, Any]:
     planned = [name for name, precision in plan.ops.items() if precision != "float"] if plan else []
     makers = _makers(data) if plan else {}
     in_float = [name for name in planned if kinds.get(name, kinds.get(makers.get(name, ""))) == "float"]
+    wide = [name for name in in_float if plan is not None and plan.ops[name] == "int16" and name in kinds]
     return {
         "int8": counts["codes"],
-        "float": counts["float"],
+        "int16": len(wide),
+        "float": counts["float"] - len(wide),
         "conversions": counts["conversion"],
         "absorbed": sum(name not in kinds and name not in in_float for name in planned),
         "in_float": in_float,
     }
+
+
+def as_planned(model: Model, plan: PrecisionPlan | None) -> dict[str, Any]:
+    """The same for a chip that is only emulated: what the plan asks for, for nothing else is known of it."""
+    names = [node.name or "" for node in model.ir.graph]
+    counts = Counter(plan.ops.get(name, "float") for name in names) if plan else Counter({"float": len(names)})
+    widths = {width: counts[width] for width in ("int8", "int16", "float")}
+    return {**widths, "conversions": len(plan.narrowed) if plan else 0, "absorbed": 0, "in_float": []}
 
 
 def _makers(data: bytes) -> dict[str, str]:

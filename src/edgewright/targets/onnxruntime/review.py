@@ -10,7 +10,9 @@ from edgewright.targets.artifact import Artifact
 from edgewright.tensors import Grid
 
 
-def review(artifact: Artifact, plan: PrecisionPlan, found: PrecisionPlan, host: Mapping[str, str]) -> list[Finding]:
+def review(
+    artifact: Artifact, plan: PrecisionPlan, found: PrecisionPlan, host: Mapping[str, str], *, emulated: bool = False
+) -> list[Finding]:
     """Compare what was asked for with what was built.
 
     Args:
@@ -18,16 +20,19 @@ def review(artifact: Artifact, plan: PrecisionPlan, found: PrecisionPlan, host: 
         plan: what was asked for.
         found: the plan as the built file says it.
         host: `Backend.host()`.
+        emulated: the file computes what another chip would, so what this CPU makes of it does not matter.
     """
-    return [
-        *_differing_grids(artifact, plan, found),
-        *_ops_in_float(artifact, plan),
-        *_saturating_cpu(plan, host),
-    ]
+    here = [] if emulated else [*_ops_in_float(artifact, plan), *_saturating_cpu(plan, host)]
+    return [*_differing_grids(artifact, plan, found), *here]
 
 
 def _differing_grids(artifact: Artifact, plan: PrecisionPlan, found: PrecisionPlan) -> list[Finding]:
-    wrong = sorted({*_unlike(plan.activations, found.activations), *_unlike(plan.weights, found.weights)})
+    pairs = [
+        (plan.activations, found.activations),
+        (plan.narrowed, found.narrowed),
+        (plan.weights, found.weights),
+    ]
+    wrong = sorted({name for asked, built in pairs for name in _unlike(asked, built)})
     if not wrong:
         return []
     return [

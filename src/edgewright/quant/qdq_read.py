@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.model import Model
 from edgewright.quant.plan import Precision, PrecisionPlan
+from edgewright.quant.qdq import NARROWED, OWN
 from edgewright.tensors import Grid
 
 
@@ -19,26 +20,33 @@ def read_qdq(model: Model) -> PrecisionPlan:
     The digest of the prepared model is not in the file; `model_digest` is empty.
     """
     activations: dict[str, Grid] = {}
+    narrowed: dict[str, Grid] = {}
     weights: dict[str, Grid] = {}
     for node in model.ir.graph:
         if node.op_type == "DequantizeLinear" and node.inputs[0] is not None:
-            grid = _grid(node)
-            source = node.inputs[0]
+            grid, source = _grid(node), node.inputs[0]
+            name = (source.name or "").removesuffix(OWN)
             if source.const_value is not None:
-                weights[_original(source.name or "")] = grid
+                weights[name] = grid
+            elif _reads_codes(source):
+                narrowed[name.removesuffix(NARROWED)] = grid
             else:
-                activations[_original(source.name or "")] = grid
+                activations[name] = grid
     ops: dict[str, Precision] = {
         node.name or "": _precision(node) for node in model.ir.graph if node.op_type not in _PAIR and _on_codes(node)
     }
-    return PrecisionPlan("", activations, weights, ops)
+    return PrecisionPlan("", activations, weights, ops, narrowed=narrowed)
 
 
 _PAIR = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
-def _original(name: str) -> str:
-    return name.removesuffix("_quantised")
+def _reads_codes(codes: ir.Value) -> bool:
+    """Whether codes were made from a tensor that came from codes itself: the second grid of a 16-bit tensor."""
+    quantise = codes.producer()
+    value = quantise.inputs[0] if quantise is not None else None
+    maker = value.producer() if value is not None else None
+    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
 def _grid(node: ir.Node) -> Grid:

@@ -1,4 +1,8 @@
-"""A plan as QuantizeLinear / DequantizeLinear pairs, the form in which ONNX Runtime takes it."""
+"""A plan as QuantizeLinear / DequantizeLinear pairs: how ONNX Runtime takes it, and how any target's plan is emulated.
+
+Each op reads a tensor through the grid that the plan gives that reader: real values, the tensor's own grid, or the
+second, narrower one.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.tensors import Grid
 
-_MS = "com.microsoft"
-_SUFFIX = "_quantised"  # `plan.read_qdq` finds a tensor's own name by it
+MS_DOMAIN = "com.microsoft"
+# `qdq_read` finds a tensor's own name, and which of its grids it is, by these
+OWN, NARROWED = "_quantised", "_narrowed"
+_ENDINGS = ("_scale", "_zero_point", OWN, "_dequantised", "_float")
 
 
 def write_qdq(model: Model, plan: PrecisionPlan) -> Model:
@@ -25,23 +31,19 @@ def write_qdq(model: Model, plan: PrecisionPlan) -> Model:
     """
     changed = model.clone()
     _check_names(changed, plan)
-    if _wide(plan):
-        changed.opset_imports[_MS] = 1
+    if any(grid.bits == 16 for grid in (*plan.activations.values(), *plan.weights.values())):
+        changed.opset_imports[MS_DOMAIN] = 1
     values = {value.name: value for value in _activations(changed)}
-    for name, grid in plan.activations.items():
+    for name in plan.activations:
         if name not in values:
             raise ValueError(f"the plan names activation {name!r}, which the model has not")
-        _quantise_activation(changed.graph, values[name], grid)
+        _quantise_activation(changed.graph, values[name], plan)
     for name, grid in plan.weights.items():
         if name not in changed.graph.initializers:
             raise ValueError(f"the plan names initialiser {name!r}, which the model has not")
         _quantise_initialiser(changed.graph, changed.graph.initializers[name], grid, plan)
     changed.graph.sort()
     return Model(changed, model.path)
-
-
-def _wide(plan: PrecisionPlan) -> bool:
-    return any(grid.bits == 16 for grid in (*plan.activations.values(), *plan.weights.values()))
 
 
 def _activations(model: ir.Model) -> Iterable[ir.Value]:
@@ -52,7 +54,7 @@ def _activations(model: ir.Model) -> Iterable[ir.Value]:
 
 def _domain(grid: Grid) -> str:
     """16-bit codes are standard from opset 21 on; ONNX Runtime has them in its own domain at every opset."""
-    return _MS if grid.bits == 16 else ""
+    return MS_DOMAIN if grid.bits == 16 else ""
 
 
 def _constants(graph: ir.Graph, name: str, grid: Grid) -> tuple[ir.Value, ir.Value]:
@@ -70,8 +72,8 @@ def _constants(graph: ir.Graph, name: str, grid: Grid) -> tuple[ir.Value, ir.Val
 def _check_names(model: ir.Model, plan: PrecisionPlan) -> None:
     """Refuse a model whose own tensors have names that are about to be given."""
     own = {value.name for value in _activations(model)} | set(model.graph.initializers)
-    endings = ("_scale", "_zero_point", _SUFFIX, "_dequantised", "_float")
-    taken = [name + end for name in (*plan.activations, *plan.weights) for end in endings if name + end in own]
+    wanted = [*plan.activations, *plan.weights, *(name + NARROWED for name in plan.narrowed)]
+    taken = [name + end for name in wanted for end in _ENDINGS if name + end in own]
     if taken:
         raise ModelError(
             f"the model has a tensor {taken[0]!r}, a name that its quantised form needs",
@@ -80,30 +82,42 @@ def _check_names(model: ir.Model, plan: PrecisionPlan) -> None:
         )
 
 
-def _quantise_activation(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
-    """Let every reader of `value` see it through its grid."""
+def _quantise_activation(graph: ir.Graph, value: ir.Value, plan: PrecisionPlan) -> None:
+    """Let every reader of `value` see it as the plan says."""
     name = value.name or ""
-    scale, zero = _constants(graph, name, grid)
     uses = list(value.uses())
-    is_output = value.is_graph_output()
+    producer = value.producer()
+    # what a float op makes is real: only readers on codes see it through a grid
+    made_on_codes = producer is not None and plan.ops.get(producer.name or "", "float") != "float"
+    is_output = value.is_graph_output() and made_on_codes
     if is_output:
-        # the graph's output keeps its name: the float value behind it takes another
-        value.name = f"{name}_float"
+        value.name = f"{name}_float"  # the graph's output keeps its name: the float value behind it takes another
+    own = _pair(graph, value, name, plan.activations[name])
+    if is_output:
+        own.name = name
+        for index, output in enumerate(graph.outputs):
+            if output is value:
+                graph.outputs[index] = own
+    narrow = _pair(graph, own, name + NARROWED, plan.narrowed[name]) if name in plan.narrowed else own
+    for node, index in uses:
+        precision = plan.ops.get(node.name or "", "float")
+        if precision != "float" or made_on_codes:
+            node.replace_input_with(index, narrow if precision == "int8" else own)
+
+
+def _pair(graph: ir.Graph, value: ir.Value, name: str, grid: Grid) -> ir.Value:
+    """`value` behind a grid: the output of a new QuantizeLinear and DequantizeLinear."""
+    scale, zero = _constants(graph, name, grid)
     quantise = ir.Node(_domain(grid), "QuantizeLinear", [value, scale, zero], name=f"{name}_QuantizeLinear")
-    quantise.outputs[0].name = f"{name}{_SUFFIX}"
+    quantise.outputs[0].name = f"{name}{OWN}"
     dequantise = ir.Node(
         _domain(grid), "DequantizeLinear", [quantise.outputs[0], scale, zero], name=f"{name}_DequantizeLinear"
     )
     result = dequantise.outputs[0]
-    result.name = name if is_output else f"{name}_dequantised"
+    result.name = f"{name}_dequantised"
     result.shape, result.dtype = value.shape, ir.DataType.FLOAT
     graph.extend([quantise, dequantise])
-    for node, index in uses:
-        node.replace_input_with(index, result)
-    if is_output:
-        for index, output in enumerate(graph.outputs):
-            if output is value:
-                graph.outputs[index] = result
+    return result
 
 
 def _quantise_initialiser(graph: ir.Graph, value: ir.Value, grid: Grid, plan: PrecisionPlan) -> None:
@@ -113,7 +127,7 @@ def _quantise_initialiser(graph: ir.Graph, value: ir.Value, grid: Grid, plan: Pr
         raise ValueError(f"initialiser {value.name!r} has no value")
     name = value.name or ""
     codes_array = grid.quantise(tensor.numpy())
-    codes = ir.Value(name=f"{name}{_SUFFIX}", const_value=ir.tensor(codes_array, name=f"{name}{_SUFFIX}"))
+    codes = ir.Value(name=f"{name}{OWN}", const_value=ir.tensor(codes_array, name=f"{name}{OWN}"))
     codes.shape, codes.dtype = ir.Shape(codes_array.shape), ir.DataType.from_numpy(codes_array.dtype)
     graph.register_initializer(codes)
     scale, zero = _constants(graph, name, grid)
