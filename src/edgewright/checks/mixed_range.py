@@ -15,7 +15,7 @@ from edgewright.checks.base import CHECKS, CheckContext
 from edgewright.findings import Finding, Severity
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession
-from edgewright.quant.layout import activation_inputs
+from edgewright.quant.fusion import activation_inputs
 from edgewright.quant.statistics import TensorStatistics
 from edgewright.tensors import Grid
 
