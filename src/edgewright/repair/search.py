@@ -1,0 +1,222 @@
+"""The search for the cheapest repair that suffices.
+
+1. where boxes and scores meet: rewrites that keep them apart, the decode tail on the host or in float;
+2. what costs nothing at run time: forms, ranges, biases, rounding;
+3. wider types for as few MACs as suffice: 16 bits, then float.
+
+What to do is chosen on calibration images against the float model; whether it suffices is confirmed on the evaluation
+images, on the target. A change that the images cannot tell from noise is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from edgewright.repair.bench import Bench, Confirmation, Trial
+from edgewright.repair.budget import Budget
+from edgewright.repair.candidate import Candidate
+from edgewright.repair.damage import is_less
+from edgewright.repair.remedies import REMEDIES, Kind, Remedy
+from edgewright.repair.result import Entry, SearchResult
+from edgewright.repair.thin import thin_out
+from edgewright.repair.widen import WIDENINGS, Widening, throughout
+from edgewright.repair.widening import Step, worthwhile
+
+TRIALS = (4, 12, 48)
+"""Images of a trial: a few, and for what these cannot tell apart, more."""
+_TAIL = ("rescale-boxes", "split-outputs", "cut-tail", "float-tail")
+_FORMS = ("plain-forms", "equalise", "ranges")
+
+
+class OutOfTime(Exception):
+    """The time limit was reached."""
+
+
+@dataclass
+class Search:
+    """One search.
+
+    Attributes:
+        bench: images, target, time.
+        budget: what may be spent.
+        allowed: kinds of remedies that may be used.
+        most: largest number of confirmations.
+    """
+
+    bench: Bench
+    budget: Budget
+    allowed: Collection[Kind]
+    most: int = 25
+
+    def run(self, start: Candidate) -> SearchResult:
+        """Search from a candidate that fell short."""
+        self.entries: list[Entry] = []
+        ended = ""
+        try:
+            self._run(start)
+        except OutOfTime as reason:
+            ended = str(reason)
+        result = SearchResult(tuple(self.entries), ended)
+        self.bench.save(result.to_json())
+        return result
+
+    def _run(self, start: Candidate) -> None:
+        if self._confirmed(start):
+            return
+        best = self._apart(start)
+        best = self._free(best, ("bias-correction",))
+        if self._confirmed(best):
+            return
+        rounded = self._free(best, ("weight-rounding",))
+        if rounded is not best and self._confirmed(rounded):
+            return
+        best = rounded
+        for widening in WIDENINGS:
+            if widening.kind in self.allowed:
+                best, passed = self._widened(best, widening)
+                if passed:
+                    return
+        self._look_beyond(best)
+
+    def _look_beyond(self, best: Candidate) -> None:
+        """Measure 16 bits throughout, allowed or not: what is left then, no wider type mends."""
+        wide = throughout(best, self.bench)
+        if wide is None or any(entry.candidate.digest == wide.digest for entry in self.entries):
+            return
+        if "16bit" in self.allowed and not self.budget.exceeded_by(self.bench.cost(wide)):
+            self._confirmed(wide)
+        elif self._may_confirm():
+            self.entries.append(Entry(wide, self.bench.cost(wide), None, self.bench.confirm(wide), beyond=True))
+
+    def _apart(self, start: Candidate) -> Candidate:
+        """The graph and the ranges: forms and ranges that help, and the cheapest way of keeping boxes and scores apart.
+
+        Forms and ranges are found on the whole graph, but boxes and scores that meet on one grid would hide whether
+        they help: so each is tried beneath the way of the moment, and the ways are compared again at the end.
+        """
+        best = self._cheapest_way(start)
+        for name in _FORMS:
+            way = _way_of(best)
+            formed = self._proposed(name, start)
+            candidate = formed if formed is None or way is None else self._proposed(way, formed)
+            if formed is not None and candidate is not None and self._better(candidate, best):
+                start, best = formed, candidate
+        return self._cheapest_way(start)
+
+    def _cheapest_way(self, start: Candidate) -> Candidate:
+        """The first way that no other one clearly beats."""
+        ways = [start, *(found for name in _TAIL if (found := self._proposed(name, start)) is not None)]
+        best = ways[0]
+        for way in ways[1:]:
+            best = way if self._better(way, best) else best
+        return best
+
+    def _free(self, best: Candidate, names: Sequence[str]) -> Candidate:
+        for name in names:
+            candidate = self._proposed(name, best)
+            if candidate is not None and self._better(candidate, best):
+                best = candidate
+        return best
+
+    def _widened(self, best: Candidate, widening: Widening) -> tuple[Candidate, bool]:
+        """The fewest steps that pass; all of them, and False, where even they do not."""
+        self._check_time()
+        limit = self.budget.limit(widening.budget)
+        steps: Sequence[Step] = widening.steps(best, self.bench, 1.0 if limit is None else limit)
+        steps = self._affordable(best, widening, steps)
+        if not steps:
+            return best, False
+        few, many = 0, worthwhile(steps)
+        while not self._confirmed(widening.widened(best, steps[:many], self.bench)):
+            if many == len(steps):
+                whole = widening.widened(best, steps, self.bench)
+                return (whole if self._better(whole, best) else best), False
+            few, many = many, min(len(steps), 2 * many + 1)
+        if few:
+            many = self._fewest(best, widening, steps, few, many)
+        kept = thin_out(steps[:many], lambda chosen: self._as_good(widening, best, chosen, steps[:many]))
+        thinner = widening.widened(best, kept, self.bench)
+        if len(kept) < many and self._confirmed(thinner):
+            return thinner, True
+        return widening.widened(best, steps[:many], self.bench), True
+
+    def _fewest(self, best: Candidate, widening: Widening, steps: Sequence[Step], few: int, many: int) -> int:
+        """Bisect between a number of steps that failed and one that passed."""
+        while many - few > max(1, few // 4):  # the images do not resolve more than that
+            middle = (few + many) // 2
+            if self._confirmed(widening.widened(best, steps[:middle], self.bench)):
+                many = middle
+            else:
+                few = middle
+        return many
+
+    def _as_good(self, widening: Widening, best: Candidate, some: Sequence[Step], steps: Sequence[Step]) -> bool:
+        return not self._better(widening.widened(best, steps, self.bench), widening.widened(best, some, self.bench))
+
+    def _affordable(self, best: Candidate, widening: Widening, steps: Sequence[Step]) -> Sequence[Step]:
+        """The longest prefix within the budget; shares of MACs are kept already, other limits are not."""
+        while steps and self.budget.exceeded_by(self.bench.cost(widening.widened(best, steps, self.bench))):
+            steps = steps[: len(steps) * 3 // 4]
+        return steps
+
+    def _proposed(self, name: str, candidate: Candidate) -> Candidate | None:
+        remedy: Remedy = REMEDIES.get(name)
+        if remedy.kind not in self.allowed:
+            return None
+        self._check_time()
+        self.bench.tell(f"try {name}")
+        found = remedy.propose(candidate, self.bench)
+        if found is not None and self.budget.exceeded_by(self.bench.cost(found)):
+            return None
+        return found
+
+    def _better(self, candidate: Candidate, than: Candidate) -> bool:
+        """Whether it damages less, by more than the images can resolve; more images are asked where few cannot tell."""
+        for images in TRIALS:
+            ours, theirs = self._trial(candidate, images).damage, self._trial(than, images).damage
+            if ours.same_as(theirs):
+                return False
+            if is_less(ours, theirs) != is_less(theirs, ours):
+                return is_less(ours, theirs)
+        return False
+
+    def _trial(self, candidate: Candidate, images: int) -> Trial:
+        self._check_time()
+        trial = self.bench.trial(candidate, images)
+        self._note(candidate, trial, None)
+        return trial
+
+    def _confirmed(self, candidate: Candidate) -> bool:
+        known = next((entry for entry in self.entries if entry.candidate.digest == candidate.digest), None)
+        if known is not None and known.confirmation is not None:
+            return known.confirmation.passed
+        if not self._may_confirm():
+            raise OutOfTime(f"{self.most} evaluations on all images are done")
+        confirmation = self.bench.confirm(candidate)
+        passed = confirmation.passed and not self.budget.exceeded_by(confirmation.cost)
+        self._note(candidate, None, replace(confirmation, passed=passed))
+        return passed
+
+    def _may_confirm(self) -> bool:
+        self._check_time()
+        return sum(entry.confirmation is not None for entry in self.entries) < self.most
+
+    def _note(self, candidate: Candidate, trial: Trial | None, confirmation: Confirmation | None) -> None:
+        for index, entry in enumerate(self.entries):
+            if entry.candidate.digest == candidate.digest:
+                self.entries[index] = entry.with_figures(trial, confirmation)
+                break
+        else:
+            self.entries.append(Entry(candidate, self.bench.cost(candidate), trial, confirmation))
+        if confirmation is not None:
+            self.bench.save(SearchResult(tuple(self.entries), "").to_json())
+
+    def _check_time(self) -> None:
+        if self.bench.seconds_left() <= 0:
+            raise OutOfTime("the time limit is reached")
+
+
+def _way_of(candidate: Candidate) -> str | None:
+    """Which way of keeping boxes and scores apart a candidate has."""
+    return next((entry.remedy for entry in candidate.applied if entry.remedy in _TAIL), None)
