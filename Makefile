@@ -29,6 +29,8 @@ bench: $(READY)  ## figures with their peers; needs the measuring data beside th
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/deploy_cost.py
+	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/repair.py
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

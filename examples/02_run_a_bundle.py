@@ -17,8 +17,8 @@ for box, score, class_id in zip(found.xyxy, found.scores, found.class_ids, stric
 # prints:
 # 3 comparisons with the golden sample, all passed on onnxruntime/cpu
 # 5 objects
-# ring 0.85 at 138, 102, 264, 232
-# ring 0.81 at 516, 53, 573, 105
-# ring 0.72 at 564, 64, 608, 106
-# square 0.69 at 330, 239, 393, 296
-# triangle 0.62 at 179, 0, 425, 183
+# ring 0.87 at 139, 102, 266, 233
+# ring 0.82 at 516, 53, 571, 105
+# ring 0.74 at 564, 64, 608, 107
+# square 0.67 at 330, 238, 393, 296
+# triangle 0.63 at 177, 0, 426, 191

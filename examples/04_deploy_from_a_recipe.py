@@ -11,5 +11,5 @@ computed = [stage.name for stage in run.report.profile if not stage.reused]
 print("stages computed again:", ", ".join(computed) or "none")
 
 # prints:
-# passed: int8, decode tail in float, mse:4
+# passed: int8, ranges by effect, decoded on the host
 # stages computed again: none

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from edgewright.targets.registry import get_backend, target_names
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
-    from edgewright.workflow.api import deploy, deploy_recipe
+    from edgewright.workflow.analyse import Analysed
+    from edgewright.workflow.api import deploy, deploy_recipe, repair_run
+    from edgewright.workflow.api_analyse import analyse
     from edgewright.workflow.compare import Comparison, compare
     from edgewright.workflow.deploy import Run
 
 _HOMES = {
+    "Analysed": "workflow.analyse",
     "BundleError": "errors",
     "Comparison": "workflow.compare",
     "Contract": "data.contract",
@@ -54,17 +57,20 @@ _HOMES = {
     "TargetMismatch": "errors",
     "ToolchainError": "errors",
     "UserError": "errors",
+    "analyse": "workflow.api_analyse",
     "compare": "workflow.compare",
     "deploy": "workflow.api",
     "deploy_recipe": "workflow.api",
     "explain": "findings",
     "get_backend": "targets.registry",
     "load": "runtime.predictor",
+    "repair_run": "workflow.api",
     "target_names": "targets.registry",
     "zip_bundle": "bundle.pack",
 }
 
 __all__ = [
+    "Analysed",
     "BundleError",
     "Comparison",
     "Contract",
@@ -82,12 +88,14 @@ __all__ = [
     "ToolchainError",
     "UserError",
     "__version__",
+    "analyse",
     "compare",
     "deploy",
     "deploy_recipe",
     "explain",
     "get_backend",
     "load",
+    "repair_run",
     "target_names",
     "zip_bundle",
 ]

@@ -16,7 +16,7 @@ DEPLOY = ("deploy", "m.onnx", "--images", "val", "--calibration", "cal")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--target", "onnxruntime/gpu"), ("unknown target 'onnxruntime/gpu'", "did you mean onnxruntime/cpu?")),
+        (("--target", "onnxruntime/gpu"), ("unknown target 'onnxruntime/gpu'", "did you mean onnxruntime/npu or ")),
         (("--target", "zzz"), ("unknown target 'zzz'", "`edgewright targets` lists them all")),
         (("--task", "yolov9"), ("unknown head family 'yolov9'", "did you mean yolov8")),
         (("--task", "superpoint"), ("this model cannot be read as superpoint", "--task tensors")),

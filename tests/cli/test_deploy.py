@@ -141,8 +141,20 @@ def test_repair_mends_what_falls_short(cli: Cli) -> None:
     wide = ("deploy", cli.save("w.onnx", zoo.detector(wide=True)), *DEPLOY[2:], "--json")
     mended = cli(*wide, "--out", "r")
     assert mended.status == 0
-    assert [variant["verdict"] for variant in mended.data["variants"]] == ["reference", "failed", "passed"]
-    assert json.loads(Path("r/bundle/manifest.json").read_text())["variant"] == "int8, decode tail in float"
+    verdicts = [variant["verdict"] for variant in mended.data["variants"]]
+    assert (verdicts[:2], verdicts[-1]) == (["reference", "failed"], "passed")
+    shipped = mended.data["variants"][-1]["name"]
+    assert json.loads(Path("r/bundle/manifest.json").read_text())["variant"] == shipped
+    assert shipped.startswith("int8, ")
+    assert " in 16 bits" not in shipped, "what costs nothing at run time comes first"
+    assert " in float" not in shipped
+    found = {finding["where"]: finding for finding in mended.data["findings"] if finding["code"] == "EW604"}
+    assert found, "what was done is told"
+    compared = cli("compare", "w.onnx", "r/bundle", "--images", "val", "--labels", "val.json", "--json")
+    assert compared.status == 0
+    values = [metric["value"] for metric in compared.data["metrics"].values()]
+    assert len(values) == 2
+    assert min(values) > 95, "the bundle does on the host what left the artifact"
     plain = cli(*wide, "--no-repair", "--out", "r")
     assert plain.status == 1
     assert len(plain.data["variants"]) == 2

@@ -14,7 +14,8 @@ from edgewright.report.summary import error_json, plain, summary_json, summary_s
 from edgewright.verify.results import RunReport
 
 TYPES: dict[str, Any] = {
-    "object": dict, "array": list, "string": str, "number": (int, float), "integer": int, "null": type(None),
+    "boolean": bool, "object": dict, "array": list, "string": str, "number": (int, float), "integer": int,
+    "null": type(None),
 }  # fmt: skip
 KNOWN = {
     "$schema", "$id", "$defs", "$ref", "title", "description", "type", "required", "additionalProperties", "properties",
@@ -30,7 +31,8 @@ def problems(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
     wrong = []
     if "type" in schema:
         names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        if isinstance(value, bool) or not any(isinstance(value, TYPES[name]) for name in names):
+        fits = "boolean" in names if isinstance(value, bool) else any(isinstance(value, TYPES[name]) for name in names)
+        if not fits:
             return [f"{at}: {value!r} is not {names}"]
     if "const" in schema and value != schema["const"]:
         wrong.append(f"{at}: {value!r} is not {schema['const']!r}")

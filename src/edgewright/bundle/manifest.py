@@ -20,6 +20,7 @@ from edgewright.bundle.schema import (
     HeadInfo,
     Json,
     ModelInfo,
+    RestoreInfo,
     SafePath,
     Text,
     Texts,
@@ -29,14 +30,16 @@ from edgewright.data.contract import Contract
 from edgewright.errors import BundleError
 from edgewright.targets.artifact import Artifact
 from edgewright.tasks.base import DecodeSettings, Head
+from edgewright.tensors import TensorSpec
 from edgewright.verify.results import Variant
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2 may have a restoration; a manifest without one is written as 1, which older versions read
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_FILES = 1000
 MANIFEST = "manifest.json"
 DIGEST = "manifest.json.sha256"  # in the form of sha256sum, so that `sha256sum -c` reads it
 ARTIFACT_FOLDER = "artifact"
+RESTORE = "restore.onnx"
 
 
 class Manifest(Frozen):
@@ -51,6 +54,7 @@ class Manifest(Frozen):
         recipe: settings that reproduce the run.
         plan: the precision plan's file, or None for a float artifact.
         provenance: versions of libraries, host, command.
+        restore: what computes the outputs of the head from those of the artifact, or None where they are the same.
         files: every file of the bundle but the manifest and its digest.
     """
 
@@ -71,6 +75,7 @@ class Manifest(Frozen):
     recipe: Json
     plan: SafePath | None
     provenance: Json
+    restore: RestoreInfo | None = None
     golden: Annotated[tuple[GoldenInfo, ...], Field(min_length=1, max_length=64)]
     files: Annotated[dict[str, FileInfo], Field(min_length=1, max_length=MAX_FILES)]
 
@@ -79,7 +84,8 @@ class Manifest(Frozen):
         if problem := paths_problem([MANIFEST, DIGEST, *self.files]):
             raise ValueError(f"files: {problem}")
         named = [f"{ARTIFACT_FOLDER}/{file}" for file in self.artifact.files]
-        named += [path for path in (self.plan, *self._golden_files()) if path is not None]
+        restore = self.restore.file if self.restore else None
+        named += [path for path in (self.plan, restore, *self._golden_files()) if path is not None]
         if missing := [path for path in named if path not in self.files]:
             raise ValueError(f"files: {missing[0]!r} is used, but not listed")
         if self.artifact.target != self.target:
@@ -91,12 +97,13 @@ class Manifest(Frozen):
         return [path for sample in self.golden for path in (sample.inputs, sample.outputs, sample.image)]
 
     def _check_ports(self) -> None:
-        outputs = {port.spec.name: len(port.spec.shape) for port in self.artifact.outputs}
+        outputs = {spec.name: len(spec.shape) for spec in self.to_outputs()}
         if self.contract.input not in {port.spec.name for port in self.artifact.inputs}:
             raise ValueError(f"contract.input: the artifact has no input {self.contract.input!r}")
         for part in self.head.parts:
             if part.output not in outputs:
-                raise ValueError(f"head.parts: the artifact has no output {part.output!r}")
+                owner = "restoration" if self.restore else "artifact"
+                raise ValueError(f"head.parts: the {owner} has no output {part.output!r}")
             if not -outputs[part.output] <= part.axis < outputs[part.output]:
                 raise ValueError(f"head.parts: {part.name!r} has axis {part.axis}, which its output has not")
         try:
@@ -112,6 +119,11 @@ class Manifest(Frozen):
     def to_head(self) -> Head:
         """The head, to decode with."""
         return Head.from_json(self.head.model_dump())
+
+    def to_outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs that the head is told of: the restored ones where there is a restoration."""
+        specs = self.restore.outputs if self.restore else tuple(port.spec for port in self.artifact.outputs)
+        return tuple(TensorSpec.from_json(spec.model_dump()) for spec in specs)
 
     def to_settings(self) -> DecodeSettings:
         """The thresholds for use."""

@@ -18,8 +18,10 @@ from edgewright.bundle.archive import Limits, extract
 from edgewright.bundle.golden import Golden, read_arrays
 from edgewright.bundle.manifest import DIGEST, MANIFEST, MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from edgewright.bundle.paths import MAX_DEPTH
-from edgewright.errors import BundleError, TargetMismatch
+from edgewright.errors import BundleError, ModelError, TargetMismatch
 from edgewright.files import explained_write_errors, file_digest
+from edgewright.graph.io import load_model
+from edgewright.graph.model import Model
 from edgewright.targets.artifact import Artifact
 
 
@@ -56,6 +58,28 @@ class Bundle:
             image = (self.folder / info.image).read_bytes() if info.image else None
             samples.append(Golden(inputs, outputs, info.tolerance, image))
         return samples
+
+    def restore(self) -> Model | None:
+        """What computes the outputs of the head from those of the artifact; None where they are the same.
+
+        Raises:
+            BundleError: it is damaged, or does not belong to the artifact or to the manifest.
+        """
+        info = self.manifest.restore
+        if info is None:
+            return None
+        where = str(self.folder / info.file)
+        try:
+            model = load_model(self.folder / info.file)
+        except ModelError as error:
+            _refuse(f"{error.what}; {error.why}", where)
+        given = {port.spec.name: port.spec.shape for port in self.artifact.outputs}
+        for spec in model.inputs:
+            if spec.name not in given or not _fits(given[spec.name], spec.shape):
+                _refuse(f"the restoration wants {spec.name!r} {spec.shape}, which the artifact does not give", where)
+        if model.outputs != self.manifest.to_outputs():
+            _refuse("the restoration gives other outputs than the manifest says", where)
+        return model
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one."""
@@ -168,6 +192,14 @@ def list_files(folder: Path, where: str, limits: Limits) -> dict[str, int]:
     if sum(found.values()) > limits.total_bytes:
         _refuse(f"it has {sum(found.values())} bytes, the limit is {limits.total_bytes}", where)
     return found
+
+
+def _fits(shape: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether two shapes can be the same; an unknown size, or an unknown shape, fits any."""
+    if not shape or not wanted:
+        return True
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(a is None or b is None or a == b for a, b in pairs)
 
 
 def _compare(folder: Path, where: str, manifest: Manifest, present: dict[str, int]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from edgewright._version import __version__
 from edgewright.bundle.archive import Limits, write_zip_atomic
 from edgewright.bundle.golden import Golden, arrays_to_bytes
-from edgewright.bundle.manifest import ARTIFACT_FOLDER, DIGEST, MANIFEST, SCHEMA_VERSION, parse_manifest
+from edgewright.bundle.manifest import ARTIFACT_FOLDER, DIGEST, MANIFEST, RESTORE, SCHEMA_VERSION, parse_manifest
 from edgewright.bundle.open import list_files, open_bundle
 from edgewright.bundle.paths import path_problem
 from edgewright.bundle.place import check_place, replace_folder, sync
@@ -25,6 +25,8 @@ from edgewright.data.image_header import image_header
 from edgewright.errors import BundleError
 from edgewright.files import explained_write_errors, file_digest
 from edgewright.findings import Finding
+from edgewright.graph.io import save_model
+from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact
 from edgewright.tasks.base import DecodeSettings, Head
@@ -47,6 +49,7 @@ class Contents:
         host: `Backend.host()` where the artifact was proven; empty when no host is bound to it.
         recipe: settings that reproduce the run; what TOML can hold.
         provenance: versions of libraries, command...; JSON types only.
+        restore: computes the outputs of the head from those of the artifact; None where they are the same.
         created: UTC time, ISO 8601 to the second; empty takes the present.
     """
 
@@ -64,6 +67,7 @@ class Contents:
     host: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    restore: Model | None = None
     created: str = ""
 
 
@@ -89,6 +93,7 @@ def pack_bundle(folder: Path, contents: Contents) -> Path:
             _write(temporary, contents)
             with open_bundle(temporary) as proof:
                 proof.golden()
+                proof.restore()
             temporary.chmod(0o755)  # mkdtemp makes 0700, results are to be read by others
             replace_folder(temporary, folder)
         finally:
@@ -124,6 +129,8 @@ def _write(folder: Path, contents: Contents) -> None:
     texts = {"recipe.toml": dumps_toml(contents.recipe), "README.txt": readme_text(contents)}
     if contents.plan is not None:
         texts["plan.json"] = _json(contents.plan.to_json())
+    if contents.restore is not None:
+        save_model(contents.restore, folder / RESTORE)
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode("utf-8"))
     data = _describe(contents, golden) | {"files": _file_table(folder)}
@@ -155,7 +162,7 @@ def _write_golden(folder: Path, number: int, sample: Golden) -> dict[str, Any]:
 def _describe(contents: Contents, golden: list[dict[str, Any]]) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION if contents.restore is not None else 1,
         "created": contents.created or now,
         "tool": __version__,
         "target": contents.artifact.target,
@@ -173,7 +180,14 @@ def _describe(contents: Contents, golden: list[dict[str, Any]]) -> dict[str, Any
         "plan": None if contents.plan is None else "plan.json",
         "provenance": dict(contents.provenance),
         "golden": golden,
+        **_describe_restore(contents.restore),
     }
+
+
+def _describe_restore(restore: Model | None) -> dict[str, Any]:
+    if restore is None:
+        return {}
+    return {"restore": {"file": RESTORE, "outputs": [spec.to_json() for spec in restore.outputs]}}
 
 
 def _file_table(folder: Path) -> dict[str, dict[str, Any]]:

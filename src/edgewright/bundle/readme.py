@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from edgewright.verify.results import Metric
 
 
+_RESTORE = """\
+  restore.onnx          a float graph that runs on the host behind the chip: it computes the model's outputs from what
+                        the chip gives, which is another form of them that keeps more of their precision
+"""
+
+
 def readme_text(contents: Contents) -> str:
     """What this folder is, how it was proven, and how to run it; lines of at most 100 characters where names allow."""
     artifact, contract, name = contents.artifact, contents.contract, contents.model["name"]
@@ -49,6 +55,7 @@ Files:
   artifact/             what the target's runtime loads
   golden/               inputs and outputs at the runtime's own boundary
   plan.json             precision of each operation, where the model is quantised
+{_RESTORE if contents.restore is not None else ""}\
   recipe.toml           settings that reproduce the run
 """
 

@@ -133,6 +133,18 @@ class GoldenInfo(Frozen):
     tolerance: Annotated[float, Field(gt=0, le=1)]
 
 
+class RestoreInfo(Frozen):
+    """The float graph that runs on the host behind the artifact.
+
+    Attributes:
+        file: an ONNX file, whose inputs are outputs of the artifact.
+        outputs: what it gives: the outputs that the head is told of.
+    """
+
+    file: SafePath
+    outputs: Annotated[tuple[SpecInfo, ...], Field(min_length=1, max_length=256)]
+
+
 class FileInfo(Frozen):
     """What a file of the bundle must be."""
 

@@ -15,7 +15,7 @@ from edgewright.errors import UserError
 HELP = """Take a model to a target and prove that the target computes what was trained.
 
 Builds the model in float and in the wanted precision with the target's own toolchain, runs every stage on the same
-images, says where and why the result goes wrong, keeps the decode tail in float if that mends it, packs what passed.
+images, says where and why the result goes wrong, repairs it at the least cost if it falls short, packs what passed.
 
 Example: edgewright deploy model.onnx --images val/ --labels val.json --calibration calib/
 """
@@ -47,24 +47,22 @@ def command(
             "--precision", metavar="P[,P]", help="float, int8 or int16, in order of preference. [default: int8]"
         ),
     ] = None,
-    max_drop: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(
-            "--max-drop",
-            metavar="POINTS",
-            help="Allowed drop of the task metric. [default: 1.0 with labels, 5.0 without]",
-        ),
-    ] = None,
+    max_drop: o.MaxDrop = None,
     repair: Annotated[
         Optional[bool],  # noqa: UP045
         typer.Option("--repair/--no-repair", help="Mend a variant that falls short. [default: repair]"),
     ] = None,
+    allow: o.Allow = None,
+    budget: o.Budget = None,
+    keep_outputs: o.KeepOutputs = False,
+    time_limit: o.TimeLimit = None,
+    seed: o.Seed = None,
     observer: Annotated[
         _Text,
         typer.Option(
             "--observer",
             metavar="NAME",
-            help="minmax, percentile[:P], mse[:POWER] or entropy. [default: minmax, others if it falls short]",
+            help="minmax, percentile[:P], mse[:POWER] or entropy. [default: minmax; a repair takes ranges by effect]",
         ),
     ] = None,
     activation: Annotated[
@@ -124,13 +122,21 @@ def command(
             "per_channel": False if per_tensor else None,
         },
         "verify": {"max_drop": max_drop, "repair": repair},
+        "repair": o.repair_section(allow, budget, keep_outputs, time_limit, seed),
     }
-    run = run_deploy(_recipe(recipe, given), out, progress(quiet=as_json), command_line())
-    _show(run, as_json=as_json)
+    if repair is False and any(value is not None for value in given["repair"].values()):
+        raise UserError("--no-repair contradicts what is said of a repair", todo="leave one of them out")
+    run = run_deploy(recipe_of(recipe, given), out, progress(quiet=as_json), command_line())
+    show(run, as_json=as_json)
     return 0 if run.verdict == "passed" else 1
 
 
-def _recipe(path: Path | None, given: dict[str, Any]) -> Any:
+def recipe_of(path: Path | None, given: dict[str, Any]) -> Any:
+    """The recipe in a file, with what flags say on top; without a file, what flags say.
+
+    Raises:
+        UserError: the model or the images are missing.
+    """
     from edgewright.workflow.recipe import load_recipe, make_recipe
 
     said = {
@@ -146,7 +152,8 @@ def _recipe(path: Path | None, given: dict[str, Any]) -> Any:
     return make_recipe(said)
 
 
-def _show(run: Any, *, as_json: bool) -> None:
+def show(run: Any, *, as_json: bool) -> None:
+    """Print the table, the findings and the closing line of a run, or its JSON object."""
     import sys
 
     from edgewright.cli.console import out, out_json

@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from edgewright._version import __version__
-from edgewright.cli import compare, deploy, explain, inspect, run, targets
+from edgewright.cli import analyse, compare, deploy, explain, inspect, repair, run, targets
 from edgewright.cli.verb import tell_usage_error
 
 
@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 for name, module in (
     ("deploy", deploy),
+    ("analyse", analyse),
+    ("repair", repair),
     ("compare", compare),
     ("run", run),
     ("inspect", inspect),

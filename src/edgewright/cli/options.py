@@ -43,6 +43,48 @@ InputShapes = Annotated[
     ),
 ]
 
+MaxDrop = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--max-drop", metavar="POINTS", help="Allowed drop of the task metric. [default: 1.0 with labels, 5.0 without]"
+    ),
+]
+Allow = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--allow", metavar="K[,K]", help="Remedies: rewrite, calibration, cut, 16bit, float. [default: all of them]"
+    ),
+]
+Budget = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--budget",
+        metavar="LIMITS",
+        help="What a repair may cost: int16-macs<=10%, float-macs<=5%, int16-ops<=8, conversions<=6, latency<=1.05x.",
+    ),
+]
+KeepOutputs = Annotated[
+    bool, typer.Option("--keep-outputs", help="Outputs keep name, shape and meaning: no decoding on the host.")
+]
+TimeLimit = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--time-limit", metavar="SECONDS", help="Longest search; the best so far is kept."),
+]
+Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Of everything random. [default: 0]")]  # noqa: UP045
+
+
+def repair_section(
+    allow: str | None, budget: str | None, keep_outputs: bool, time_limit: float | None, seed: int | None
+) -> dict[str, Any]:
+    """The repair section of a recipe, from flags."""
+    return {
+        "allow": None if allow is None else [word.strip() for word in allow.split(",") if word.strip()],
+        "budget": budget,
+        "keep_outputs": keep_outputs or None,
+        "time_limit": time_limit,
+        "seed": seed,
+    }
+
 
 def contract_changes(colour: str | None, resize: str | None, mean: str | None, std: str | None) -> dict[str, Any]:
     """The contract section of a recipe, from flags."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgewright.report import text, view
 from edgewright.report.chart import entrance, stage_chart
+from edgewright.report.environment import page_environment
 from edgewright.report.picture import Picture, data_url, within
+from edgewright.report.repairs import repair_view
 from edgewright.report.rows import metric_heading
 from edgewright.report.scales import SHADES
 from edgewright.report.summary import plain
 from edgewright.toml_io import dumps_toml
 from edgewright.verify.results import RunReport
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 PICTURE_BUDGET = 2_200_000  # bytes of base64: the page stays below 3 MB
 
@@ -32,7 +30,7 @@ def render_page(report: RunReport, pictures: Sequence[Picture] = ()) -> str:
         report: what the run found.
         pictures: the same images through each variant; those beyond `PICTURE_BUDGET` are left out and counted.
     """
-    return _environment().get_template("page.html.j2").render(_context(report, pictures))
+    return page_environment().get_template("page.html.j2").render(_context(report, pictures))
 
 
 def recipe_text(settings: Mapping[str, Any]) -> str:
@@ -58,6 +56,7 @@ def _context(report: RunReport, pictures: Sequence[Picture]) -> dict[str, Any]:
         "metric_heading": metric_heading([variant.row for variant in variants]),
         "figure_columns": columns,
         "figure_rows": figures,
+        "repairs": [repair_view(search) for search in report.repairs],
         "groups": view.finding_groups(report.findings),
         "charts": [chart for chart in (_chart(report, 760, 340), _chart(report, 360, 320)) if chart],
         "entrance": entrance(report.stages),
@@ -93,29 +92,3 @@ def _stage_rows(report: RunReport) -> list[tuple[str, list[view.PartView | None]
         (part, [view.part_view(errors[part]) if part in errors else None for errors in by_stage.values()])
         for part in parts
     ]
-
-
-@functools.cache
-def _environment() -> Environment:
-    """One for all pages: compiling the templates takes longer than filling them in."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("edgewright.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters |= {"pairs": view.pairs, "figure": text.figure, "value": text.value_text}
-    return environment
-
-
-def _shown(value: Any) -> Any:
-    """Every text on the page without characters that turn the reading direction; markup and pictures as they are."""
-    from markupsafe import Markup
-
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return "\n".join(text.clean(line) for line in value.split("\n"))
-    return value

@@ -88,4 +88,9 @@ def _verdict(variant: Variant, report: RunReport) -> str:
     # "all in float" says nothing of a float variant; of a quantised one it says what the accuracy was bought with
     if variant.precision == "float" or not total:
         return "passes"
-    return f"passes, {in_float} of {total} ops in float" if in_float else "passes, no float op"
+    told = [
+        f"{count} of {total} ops {where}"
+        for count, where in ((variant.ops.get("int16", 0), "in 16 bits"), (in_float, "in float"))
+        if count
+    ]
+    return f"passes, {', '.join(told)}" if told else "passes, no float op"

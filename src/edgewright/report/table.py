@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgewright.findings import Finding, Severity
 from edgewright.report import text
+from edgewright.report.repairs import repair_sentence
 from edgewright.report.rows import VariantRow, metric_heading, variant_rows
 from edgewright.verify.results import RunReport
 
@@ -111,6 +112,8 @@ def _blocks(report: RunReport, encoding: str) -> Iterator[RenderableType]:
             reasons.add_row(Text("fails", style="red"), Text(_safe(f"{row.name}: {told}", encoding)))
     if reasons.row_count:
         yield reasons
+    for search in report.repairs:
+        yield Text(_safe(repair_sentence(search), encoding))
     if report.findings:
         yield findings_table(report.findings, encoding=encoding)
 

@@ -15,6 +15,7 @@ from edgewright.bundle.open import Bundle
 from edgewright.data.contract import Contract, preprocess
 from edgewright.data.images import image_from_bytes, read_image
 from edgewright.errors import BundleError, TargetMismatch
+from edgewright.graph.rewrites.restoration import Restorer
 from edgewright.runtime.boundary import feeds_for, from_port, real_outputs
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.backend import Backend, Session
@@ -66,8 +67,16 @@ def record_golden(
     return samples
 
 
-def check_golden(bundle: Bundle, session: Session, backend: Backend) -> tuple[GoldenResult, ...]:
+def check_golden(
+    bundle: Bundle, session: Session, backend: Backend, restorer: Restorer | None = None
+) -> tuple[GoldenResult, ...]:
     """Run the golden samples of a bundle and compare by part with what was recorded.
+
+    Args:
+        bundle: with samples at the artifact's own boundary.
+        session: the bundle's artifact on this host.
+        backend: what opened it, for the message about what changed.
+        restorer: of the bundle's restoration; None opens it here.
 
     Returns:
         The figures of every part of every sample.
@@ -76,11 +85,12 @@ def check_golden(bundle: Bundle, session: Session, backend: Backend) -> tuple[Go
         BundleError: the artifact computes something else than when it was packed.
         TargetMismatch: so it does, and host or runtime are not those of then.
     """
+    restorer = restorer or Restorer(bundle.restore())
     results: list[GoldenResult] = []
     for number, sample in enumerate(bundle.golden()):
         results += _check_input(bundle, number, sample)
         now = session(sample.inputs)
-        results += _compare(bundle, number, sample, now)
+        results += _compare(bundle, number, sample, now, restorer)
     worst = max(results, key=lambda result: result.relative_l2 / result.tolerance)
     if not worst.passed:
         _refuse(bundle, backend, worst, sum(not result.passed for result in results), len(results))
@@ -114,9 +124,9 @@ def _check_input(bundle: Bundle, number: int, sample: Golden) -> list[GoldenResu
 
 
 def _compare(
-    bundle: Bundle, number: int, sample: Golden, outputs: Mapping[str, NDArray[Any]]
+    bundle: Bundle, number: int, sample: Golden, outputs: Mapping[str, NDArray[Any]], restorer: Restorer
 ) -> Iterable[GoldenResult]:
-    now, then = real_outputs(bundle.artifact, outputs), real_outputs(bundle.artifact, sample.outputs)
+    now, then = (restorer(real_outputs(bundle.artifact, found)) for found in (outputs, sample.outputs))
     parts = bundle.manifest.to_head().parts
     for part in parts:
         same = now[part.output].shape == then[part.output].shape

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from edgewright.bundle.open import Bundle, open_bundle
 from edgewright.data.contract import Contract, Placement, preprocess
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
+from edgewright.graph.rewrites.restoration import Restorer
 from edgewright.runtime.boundary import feeds_for, real_outputs
 from edgewright.runtime.decode import Outputs, Prediction, decode, family_of, merged
 from edgewright.runtime.golden import GoldenResult, check_golden
@@ -39,13 +41,19 @@ class Predictor:
     """
 
     def __init__(
-        self, bundle: Bundle, session: Session, golden: tuple[GoldenResult, ...] = (), held: ExitStack | None = None
+        self,
+        bundle: Bundle,
+        session: Session,
+        golden: tuple[GoldenResult, ...] = (),
+        held: ExitStack | None = None,
+        restorer: Restorer | None = None,
     ) -> None:
         self.golden = golden
         self.ran_on = session.ran_on
         self._bundle = bundle
         self._session: Session | None = session
         self._held = held or ExitStack()
+        self._restorer = restorer or Restorer(bundle.restore())
         self._head = bundle.manifest.to_head()
         self._settings = bundle.manifest.to_settings()
         self._family = family_of(self._head, str(bundle.folder))
@@ -107,7 +115,7 @@ class Predictor:
             yield self.decode(self._real(outputs), placements.popleft(), settings)
 
     def raw(self, image: ImageLike) -> Outputs:
-        """Real values of the network's outputs for an image, by name, undecoded."""
+        """Real values of the network's outputs for an image, by name, restored but undecoded."""
         return self._real(self._open_session()(self.prepare(image)[0]))
 
     def prepare(self, image: ImageLike) -> tuple[Feeds, Placement]:
@@ -139,8 +147,8 @@ class Predictor:
         self._session = None
         self._held.close()
 
-    def _real(self, outputs: Outputs) -> Outputs:
-        return real_outputs(self._bundle.artifact, outputs)
+    def _real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        return self._restorer(real_outputs(self._bundle.artifact, outputs))
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -177,8 +185,9 @@ def load(
         backend = backend or backend_for(bundle.manifest, str(path))
         check_host(bundle.manifest, backend, str(path))
         session = held.enter_context(backend.open(bundle.artifact))
-        results = check_golden(bundle, session, backend) if check else ()
-        predictor = Predictor(bundle, session, results)
+        restorer = Restorer(bundle.restore())
+        results = check_golden(bundle, session, backend, restorer) if check else ()
+        predictor = Predictor(bundle, session, results, restorer=restorer)
         _try_once(predictor, bundle)
         predictor._held = held.pop_all()
     return predictor
@@ -189,4 +198,4 @@ def _try_once(predictor: Predictor, bundle: Bundle) -> None:
     contract = bundle.manifest.contract
     image = np.zeros((contract.height, contract.width, 3), np.uint8)
     _, placement = predictor.prepare(image)
-    predictor.decode(real_outputs(bundle.artifact, bundle.golden()[0].outputs), placement)
+    predictor.decode(predictor._real(bundle.golden()[0].outputs), placement)

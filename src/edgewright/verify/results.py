@@ -190,6 +190,7 @@ class RunReport:
         profile: cost of each step.
         settings: the recipe that reproduces the run.
         provenance: versions of tool, libraries and host; command; time.
+        repairs: searches for a repair (`SearchResult.to_json`), one for each precision that fell short.
     """
 
     verdict: Verdict
@@ -204,6 +205,7 @@ class RunReport:
     profile: tuple[StageTime, ...]
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    repairs: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON data."""
@@ -220,6 +222,7 @@ class RunReport:
             "profile": [dict(step.__dict__) for step in self.profile],
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
+            "repairs": [dict(search) for search in self.repairs],
         }
 
     @classmethod
@@ -240,4 +243,5 @@ class RunReport:
             profile=tuple(StageTime(**step) for step in data["profile"]),
             settings=data["settings"],
             provenance=data["provenance"],
+            repairs=tuple(data["repairs"]),
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from edgewright.findings import Finding, Severity
 from edgewright.verify.results import Metric, PartError
@@ -24,15 +24,22 @@ class Limits:
         max_drop: allowed drop of the task metric, points.
         max_relative_l2: allowed error of each part where there is no task metric.
         float_relative_l2: allowed error of each part of a float build; wider on chips whose float has 16 bits.
+        parts: allowed relative L2 of single parts of a quantised build, whatever the task metric says.
     """
 
     max_drop: float
     max_relative_l2: float
     float_relative_l2: float = FLOAT_RELATIVE_L2
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def limits(
-    max_drop: float | None, max_relative_l2: float, *, labelled: bool, float_relative_l2: float = FLOAT_RELATIVE_L2
+    max_drop: float | None,
+    max_relative_l2: float,
+    *,
+    labelled: bool,
+    float_relative_l2: float = FLOAT_RELATIVE_L2,
+    parts: Mapping[str, float] | None = None,
 ) -> Limits:
     """Limits with the default that fits the metric.
 
@@ -40,7 +47,7 @@ def limits(
     labels does; its default is wider.
     """
     default = MAX_DROP_LABELLED if labelled else MAX_DROP_AGREEMENT
-    return Limits(default if max_drop is None else max_drop, max_relative_l2, float_relative_l2)
+    return Limits(default if max_drop is None else max_drop, max_relative_l2, float_relative_l2, dict(parts or {}))
 
 
 def drop_of(reference: Metric | None, candidate: Metric | None) -> float | None:
@@ -66,18 +73,22 @@ def reasons_against(
     """
     codes = sorted({finding.code for finding in findings if finding.severity is Severity.ERROR})
     reasons = [f"{', '.join(codes)} below"] if codes else []
-    if drop is not None:
-        # a drop of 1.04 printed as 1.0 beside a limit of 1.0 would look like a mistake: compare what is printed
-        if round(drop, 1) > allowed.max_drop:
-            reasons.append(f"drop of {drop:.1f} points, {allowed.max_drop:g} allowed")
-        if not is_float:
-            return tuple(reasons)
-    limit = allowed.float_relative_l2 if is_float else allowed.max_relative_l2
+    # a drop of 1.04 printed as 1.0 beside a limit of 1.0 would look like a mistake: compare what is printed
+    if drop is not None and round(drop, 1) > allowed.max_drop:
+        reasons.append(f"drop of {drop:.1f} points, {allowed.max_drop:g} allowed")
     for error in errors:
-        if error.relative_l2 is None or error.relative_l2 > limit:
+        limit = _limit_of(error.part, allowed, measured=drop is not None, is_float=is_float)
+        if limit is not None and (error.relative_l2 is None or error.relative_l2 > limit):
             shown = "not finite" if error.relative_l2 is None else f"{error.relative_l2:.3g}"
-            reasons.append(f"{error.part}: relative L2 {shown}, {limit:g} allowed")
+            reasons.append(f"{error.part}: relative L2 {shown}, {limit:.3g} allowed")
     return tuple(reasons)
+
+
+def _limit_of(part: str, allowed: Limits, *, measured: bool, is_float: bool) -> float | None:
+    """Allowed error of a part; None where the task metric decides alone."""
+    if is_float:
+        return allowed.float_relative_l2
+    return allowed.parts.get(part, None if measured else allowed.max_relative_l2)
 
 
 def worst_error(errors: Sequence[PartError]) -> float | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.workflow.deploy import Run, run_deploy
+from edgewright.workflow.given import recipe_in
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.recipe import load_recipe, make_recipe
 
@@ -24,7 +25,13 @@ def deploy(
     task: str | None = None,
     precision: str | Sequence[str] = "int8",
     max_drop: float | None = None,
+    max_parts: Mapping[str, float] | None = None,
     repair: bool = True,
+    allow: Sequence[str] | None = None,
+    budget: str = "",
+    keep_outputs: bool = False,
+    time_limit: float | None = None,
+    seed: int = 0,
     observer: str | None = None,
     contract: Mapping[str, Any] | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -45,9 +52,14 @@ def deploy(
         task: head family, to overrule recognition; "tensors" compares outputs only.
         precision: "float", "int8", "int16", or several in order of preference ("int8,float").
         max_drop: allowed drop of the task metric in points; None: 1.0 with labels, 5.0 without.
+        max_parts: allowed relative L2 of single parts ("boxes"), whatever the task metric says.
         repair: whether to mend a variant that falls short.
-        observer: "minmax", "percentile", "percentile:99.9", "mse" or "entropy"; None takes "minmax" and tries others
-            when the result falls short.
+        allow: kinds of remedies: "rewrite", "calibration", "cut", "16bit", "float"; None: all of them.
+        budget: what a repair may cost, as "int16-macs<=10%, latency<=1.05x".
+        keep_outputs: outputs keep name, shape and meaning: nothing is decoded on the host.
+        time_limit: seconds for the search; the best so far is kept.
+        seed: of everything random in the search.
+        observer: "minmax", "percentile:99.9", "mse", "entropy"; None: "minmax", and a repair takes ranges by effect.
         contract: parts of the preprocessing contract that differ from the family's preset (`colour`, `resize`, `mean`,
             `std`, `pad_value`, `interpolation`).
         input_shapes: static shapes of inputs that the model leaves open.
@@ -70,31 +82,67 @@ def deploy(
         >>> run.verdict  # doctest: +SKIP
         'passed'
     """
-    precisions = precision.split(",") if isinstance(precision, str) else list(precision)
-    recipe = make_recipe(
-        {
-            "model": {
-                "path": str(model),
-                "input_shapes": dict(input_shapes or {}),
-                "skip_prepare": list(skip_prepare),
-                "task": task,
-            },
-            "data": {
-                "images": str(images),
-                "labels": None if labels is None else str(labels),
-                "calibration": None if calibration is None else str(calibration),
-                "allow_skip": allow_skip,
-            },
-            "target": target,
-            "precision": [word.strip() for word in precisions],
-            "contract": dict(contract or {}),
-            "quantise": {} if observer is None else {"observer": observer},
-            "verify": {"max_drop": max_drop, "repair": repair},
-        }
-    )
+    words = precision.split(",") if isinstance(precision, str) else precision
+    said = {
+        "model": {"path": model, "input_shapes": dict(input_shapes or {}), "skip_prepare": skip_prepare, "task": task},
+        "data": {"images": images, "labels": labels, "calibration": calibration, "allow_skip": allow_skip},
+        "target": target,
+        "precision": [word.strip() for word in words],
+        "contract": dict(contract or {}),
+        "quantise": {"observer": observer},
+        "verify": {"max_drop": max_drop, "parts": dict(max_parts or {}), "repair": repair},
+        "repair": {
+            "allow": allow,
+            "budget": budget,
+            "keep_outputs": keep_outputs,
+            "time_limit": time_limit,
+            "seed": seed,
+        },
+    }
+    recipe = make_recipe({name: _plain(value) for name, value in said.items()})
     return run_deploy(recipe, None if out is None else Path(out), progress)
+
+
+def _plain(value: Any) -> Any:
+    """Settings as a recipe file would hold them: paths as text, sequences as lists, nothing where None was said."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, PathLike):
+        return str(Path(value))
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def deploy_recipe(recipe: AnyPath, *, out: AnyPath | None = None, progress: Progress | None = None) -> Run:
     """Do again what a recipe says; see `deploy`."""
     return run_deploy(load_recipe(Path(recipe)), None if out is None else Path(out), progress)
+
+
+def repair_run(
+    run: AnyPath,
+    *,
+    max_drop: float | None = None,
+    allow: Sequence[str] | None = None,
+    budget: str | None = None,
+    time_limit: float | None = None,
+    out: AnyPath | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Mend what a deploy left short, from what lies in its run directory; see `deploy`.
+
+    Args:
+        run: directory of the deploy.
+        max_drop, allow, budget, time_limit: as in `deploy`; None keeps what the recipe of the run says.
+        out: another run directory; None goes on in the same one.
+        progress: what to report progress to.
+
+    Raises:
+        UserError: `run` is no run directory, or something that was given cannot be used.
+        ToolchainError: a compiler or runtime failed.
+    """
+    said: dict[str, dict[str, Any]] = {
+        "verify": {"max_drop": max_drop},
+        "repair": {"allow": None if allow is None else list(allow), "budget": budget, "time_limit": time_limit},
+    }
+    given = {name: {k: v for k, v in table.items() if v is not None} for name, table in said.items()}
+    given["verify"]["repair"] = True
+    return run_deploy(load_recipe(recipe_in(Path(run)), given), Path(run if out is None else out), progress)

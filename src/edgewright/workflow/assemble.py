@@ -39,6 +39,7 @@ class Material:
     latencies: Mapping[str, Latency]
     findings: Sequence[Finding]
     calibration: ImageFiles
+    repairs: tuple[Mapping[str, Any], ...]
     command: str
 
     @property
@@ -84,6 +85,7 @@ def assemble(material: Material) -> Outcome:
         profile=tuple(material.workshop.run.times),
         settings=material.recipe.model_dump(mode="json"),
         provenance=_provenance(material),
+        repairs=material.repairs,
     )
     by_name = {one.name: one for one in material.built}
 
@@ -186,6 +188,7 @@ def _pack(material: Material, report: RunReport, shipped: Built, folder: Path) -
             golden=golden,
             names=task.names,
             plan=shipped.plan,
+            restore=shipped.restore,
             variants=report.variants,
             findings=report.findings,
             host=workshop.backend.host(),

@@ -14,7 +14,7 @@ from edgewright.data.contract import Contract, preprocess
 from edgewright.data.images import read_image
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
-from edgewright.graph.regions import decode_tail, head_outputs
+from edgewright.graph.regions import head_outputs
 from edgewright.quant.collect import collect_statistics
 from edgewright.quant.layout import default_precisions, layout, observable
 from edgewright.quant.observers import parse_observer
@@ -30,7 +30,6 @@ from edgewright.workflow.run_dir import RunDir
 
 _FILE = "statistics.npz"
 _SAMPLES = 4
-TAIL_REASON = "decode tail: boxes and scores meet on one grid there"
 
 
 @dataclass(frozen=True)
@@ -56,17 +55,10 @@ class Calibrated:
             unclipped=frozenset(head_outputs(self.model, self.profile.fused_activations)),
         )
 
-    def plan(self, precision: Precision, float_nodes: Mapping[str, str] | None = None) -> PrecisionPlan:
-        """The plan with every op that the target has at `precision`, but for `float_nodes` (name to reason)."""
+    def plan(self, precision: Precision) -> PrecisionPlan:
+        """The plan with every op that the target has at `precision`."""
         chosen = default_precisions(self.model, self.profile, precision)
-        reasons = {name: why for name, why in (float_nodes or {}).items() if name in chosen}
-        kept = {name: chosen[name] for name in chosen if name not in reasons}
-        return make_plan(self.model, self.profile, self.statistics, kept, self.options(), reasons)
-
-    def tail(self) -> dict[str, str]:
-        """Nodes of the decode tail with the reason why they may be kept in float."""
-        tail = decode_tail(self.model, self.profile.fused_activations)
-        return dict.fromkeys(sorted(tail), TAIL_REASON)
+        return make_plan(self.model, self.profile, self.statistics, chosen, self.options())
 
     def check(self, plan: PrecisionPlan, evaluation: ImageFiles, names: list[str] | None = None) -> list[Finding]:
         """Findings of the static rules on a plan."""

@@ -163,8 +163,9 @@ def _open_bundle(path: Path, stack: ExitStack) -> _Side:
     check_host(bundle.manifest, backend, str(path))
     session = stack.enter_context(backend.open(bundle.artifact))
     contract = bundle.manifest.contract
-    shapes = {port.spec.name: port.spec.shape for port in bundle.artifact.outputs}
-    return _Side(ArtifactSession(session, bundle.artifact, contract), bundle.manifest.to_head(), contract, shapes)
+    shapes = {spec.name: spec.shape for spec in bundle.manifest.to_outputs()}
+    runner = ArtifactSession(session, bundle.artifact, contract, bundle.restore())
+    return _Side(runner, bundle.manifest.to_head(), contract, shapes)
 
 
 def _fed_alike(first: _Side, second: _Side) -> Session:

@@ -2,32 +2,30 @@
 
 prepare ──> build float ──> calibrate ──> check ──> build int8 ──> verify ──> bundle
                                 ^                                    │
-                                └── decode tail in float, other <────┘ (only if it fell short)
-                                    ways of taking ranges
+                                └── search for a repair <────────────┘ (only if it fell short)
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import UserError
 from edgewright.findings import Finding
-from edgewright.graph.io import load_model
 from edgewright.quant.observers import parse_observer
 from edgewright.targets.backend import Backend
 from edgewright.targets.registry import get_backend
-from edgewright.tasks.names import class_names
 from edgewright.verify.results import RunReport, Variant
 from edgewright.verify.verdict import Limits, limits
 from edgewright.workflow.assemble import Material, assemble
 from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
+from edgewright.workflow.given import check_model_file, check_precisions, read_task
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
-from edgewright.workflow.measured import Task, no_boxes
+from edgewright.workflow.measured import Task
 from edgewright.workflow.notes import VOID, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
@@ -92,11 +90,11 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     """
     started = time.perf_counter()
     backend = get_backend(recipe.target)
-    _check_precisions(recipe, backend)
+    check_precisions(recipe.target, recipe.precision, backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
     source = Path(recipe.model.path)
-    _check_model_file(source)
+    check_model_file(source)
     data = find_data(recipe.data, quantised=any(choice != "float" for choice in recipe.precision))
     path = out or Path("runs") / f"{source.stem}-{recipe.target.rpartition('/')[2]}"
     with RunDir.open(path) as run:
@@ -122,6 +120,7 @@ class _Job:
         self.recipe, self.run, self.backend, self.data = recipe, run, backend, data
         self.progress, self.command = progress, command
         self.notes: list[Finding] = []
+        self.repairs: tuple[Mapping[str, Any], ...] = ()
         self.labels_key = labels_digest(recipe.data.labels, data.evaluation.paths)
         self.key: dict[str, Any] = {
             "versions": library_versions(),
@@ -149,13 +148,14 @@ class _Job:
         calibration = decoded(self.data.calibration, allow_skip=skip) if self.data.calibration.paths else None
         self.data = Data(calibration or self.data.calibration, evaluation, self.data.findings)
         prepared = prepare_stage(self.run, self.recipe, self.key, evaluation, able.min_opset)
-        task = self._task(prepared)
+        task = read_task(self.recipe, prepared, evaluation)
         verify = self.recipe.verify
         allowed = limits(
             verify.max_drop,
             verify.max_relative_l2,
             labelled=task.labels is not None,
             float_relative_l2=able.float_tolerance,
+            parts=_part_limits(self.recipe, task),
         )
         workshop = Workshop(
             self.run,
@@ -184,6 +184,7 @@ class _Job:
                 latencies=latencies,
                 findings=(*self.data.findings, *self.notes, *slow),
                 calibration=self.data.calibration,
+                repairs=self.repairs,
                 command=self.command,
             )
         )
@@ -202,35 +203,18 @@ class _Job:
         void = any(note.code == VOID for note in self.notes)
         quantiser = Quantiser(self.recipe, workshop, self.data.evaluation, allowed, calibrate, may_repair=not void)
         wanted = [precision for precision in self.recipe.precision if precision != "float"]
-        return [built for precision in wanted for built in quantiser.variants(precision)]
-
-    def _task(self, prepared: PreparedModel) -> Task:
-        labels: Labels | None = None
-        names: tuple[str, ...] = ()
-        if prepared.head.task == "detection":
-            classes = int(prepared.head.params["nc"])
-            names = class_names(load_model(self.recipe.model.path), classes)
-            if self.recipe.data.labels is not None:
-                labels = load_labels(Path(self.recipe.data.labels), self.data.evaluation.paths, names)
-                labels.check_classes(classes)
-                names = tuple(labels.names) or names
-        elif self.recipe.data.labels is not None:
-            raise no_boxes(prepared.head)
-        return Task(prepared.head, prepared.contract, names, labels)
+        found = [quantiser.variants(precision) for precision in wanted]
+        self.repairs = tuple(one.repair for one in found if one.repair is not None)
+        self.notes += [finding for one in found for finding in one.findings]
+        return [built for one in found for built in one.built]
 
 
-def _check_precisions(recipe: Recipe, backend: Backend) -> None:
-    able = backend.capabilities().precisions
-    for precision in recipe.precision:
-        if precision not in able:
+def _part_limits(recipe: Recipe, task: Task) -> Mapping[str, float]:
+    """Limits of single parts, all of which the head has."""
+    known = [part.name for part in task.head.parts]
+    for name in recipe.verify.parts:
+        if name not in known:
             raise UserError(
-                f"{recipe.target} has no {precision}",
-                why=f"it computes in {', '.join(able)}",
-                todo="choose --precision",
+                f"the outputs have no part {name!r}", where="verify.parts", todo=f"name one of {', '.join(known)}"
             )
-
-
-def _check_model_file(path: Path) -> None:
-    """Errors about a missing file come before any work; `load_model` finds everything else."""
-    if not path.is_file():
-        load_model(path)
+    return recipe.verify.parts

@@ -1,34 +1,53 @@
-"""Quantised variants of one precision, cheapest first, until one passes.
-
-1. everything in the wanted precision;
-2. if that falls short: the decode tail in float;
-3. if that falls short and no observer was asked for: the same with ranges taken in other ways.
-"""
+"""Quantised variants of one precision: everything in it, and if that falls short, the search for a repair."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from edgewright.errors import UserError
-from edgewright.findings import Finding, Severity, listed
+from edgewright.findings import Finding, Severity
 from edgewright.graph.model import Model
 from edgewright.quant.layout import default_precisions
-from edgewright.quant.plan import Precision
+from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
+from edgewright.repair.account import nothing_suffices
+from edgewright.repair.bench import Material
+from edgewright.repair.budget import Budget, parse_budget
+from edgewright.repair.candidate import Candidate
+from edgewright.repair.result import SearchResult
+from edgewright.repair.search import Search
 from edgewright.verify.verdict import Limits
+from edgewright.workflow.bench import JOURNAL, RepairBench, plan_maker, whole_macs
 from edgewright.workflow.calibrated import Calibrated
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.variants import Built, Workshop
 
-TRIAL_IMAGES = 32
-"""Calibration images for observers that nobody asked for: histograms of so many say what all of them would, and a pass
-for histograms costs three times one for ranges."""
-TAIL_VARIANT = "decode tail in float"
-OBSERVERS = ("minmax", "mse:4", "entropy")
-"""In the order in which they are tried. No observer is best for every network, and none is even safe for every one."""
+TRIAL_IMAGES = 64
+"""Calibration images whose histograms are taken when a repair needs them: so many say what all of them would, and a
+pass for histograms costs three times one for ranges."""
+USUAL = "minmax"
+"""The observer where none was asked for. It clips nothing, so that what falls short is not the fault of a guess."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Variants of one precision.
+
+    Attributes:
+        built: in the order of the table; the last one ships if it passed.
+        repair: the search for a repair as JSON data; None where there was none.
+        findings: what the search says as a whole.
+    """
+
+    built: tuple[Built, ...]
+    repair: Mapping[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,45 +68,98 @@ class Quantiser:
     calibrate: Callable[[str, int | None], Calibrated]
     may_repair: bool = True
 
-    def variants(self, precision: Precision) -> list[Built]:
-        """The variants that were made, in order; the last one is the only one that can have passed."""
-        observers = OBSERVERS if self.recipe.quantise.observer == AUTO else (self.recipe.quantise.observer,)
-        calibrated = self.calibrate(observers[0], None)
-        built = [self._whole(precision, precision, calibrated)]
-        if not (self.recipe.verify.repair and self.may_repair):
-            return built
-        for observer in observers:
-            if not self._falls_short(built[-1]):
-                break
-            changed = self._changed(precision, observer, observers[0], built[0])
-            built += [changed] if changed is not None else []
-        return built
-
-    def _changed(self, precision: Precision, observer: str, usual: str, first: Built) -> Built | None:
-        """The variant with the decode tail in float and ranges by `observer`; None when that changes nothing."""
-        calibrated = self.calibrate(observer, None if observer == usual else TRIAL_IMAGES)
-        tail = {name: why for name, why in calibrated.tail().items() if first.plan and name in first.plan.ops}
-        by = "" if observer == usual else f", {observer}"
-        if not tail:
-            return None if observer == usual else self._whole(f"{precision}{by}", precision, calibrated)
-        name = f"{precision}, {TAIL_VARIANT}{by}"
-        kept = Finding(
-            "EW302",
-            Severity.INFO,
-            precision,
-            f"{len(tail)} ops behind the last convolutions are computed in float: {listed(list(tail))}.",
-            {"ops": sorted(tail)},
-        )
-        plan = calibrated.plan(precision, tail)
-        findings = (kept, *calibrated.check(plan, self.evaluation, ["mixed-range"]))
-        return self.workshop.make(name, precision, plan, findings)
-
-    def _whole(self, name: str, precision: Precision, calibrated: Calibrated) -> Built:
+    def variants(self, precision: Precision) -> Quantised:
+        """Build and measure, and search for a repair where that falls short."""
+        observer = self.recipe.quantise.observer
+        calibrated = self.calibrate(USUAL if observer == AUTO else observer, None)
         plan = calibrated.plan(precision)
-        return self.workshop.make(name, precision, plan, tuple(calibrated.check(plan, self.evaluation)))
+        first = self.workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.evaluation)))
+        if not (self.recipe.verify.repair and self.may_repair and self._falls_short(first)):
+            (self.workshop.run.path / JOURNAL).unlink(missing_ok=True)  # of an older run: nothing was searched here
+            return Quantised((first,))
+        budget = self._budget()
+        bench = self._bench(calibrated, precision, budget)
+        start = _start(calibrated, precision)
+        bench.built.append((start, first))
+        result = Search(bench, budget, self.recipe.repair.allow).run(start)
+        return self._told(bench, result, start, precision)
+
+    def _told(self, bench: RepairBench, result: SearchResult, start: Candidate, precision: str) -> Quantised:
+        """The rows that a reader wants to see: the start, what no other beats, and last the best, which ships."""
+        settings = self.recipe.repair
+        best = result.best.candidate.digest if result.best else ""
+        shown = {start.digest, best, *(entry.candidate.digest for entry in result.front)}
+        order = sorted(bench.built, key=lambda pair: (pair[0].digest == best, pair[0].digest != start.digest))
+        short = nothing_suffices(result, precision, settings.allow, settings.budget)
+        said = {"precision": precision, "allow": list(settings.allow), "budget": settings.budget}
+        return Quantised(
+            built=tuple(built for candidate, built in order if candidate.digest in shown),
+            repair={**result.to_json(), **said},
+            findings=() if short is None else (short,),
+        )
+
+    def _budget(self) -> Budget:
+        """The budget, once it is known that the target can tell what it limits.
+
+        Raises:
+            UserError: it limits the latency, and there is none.
+        """
+        budget = parse_budget(self.recipe.repair.budget)
+        if budget.needs_latency and self.workshop.backend.capabilities().latency != "measured":
+            raise UserError(
+                f"the budget limits the latency, but {self.recipe.target} cannot be timed here",
+                where="--budget",
+                todo="limit int16-macs, float-macs or conversions instead",
+            )
+        return budget
+
+    def _bench(self, calibrated: Calibrated, precision: Precision, budget: Budget) -> RepairBench:
+        detailed = self.calibrate("entropy", TRIAL_IMAGES)
+        # ranges of all images, histograms of some
+        statistics = {
+            name: replace(entry, histogram=detailed.statistics[name].histogram)
+            for name, entry in calibrated.statistics.items()
+        }
+        settings = self.recipe.repair
+        material = Material(
+            maker=plan_maker(calibrated, self.recipe.quantise),
+            parts=self.workshop.task.head.parts,
+            precisions=self.workshop.backend.capabilities().precisions,
+            whole_macs=whole_macs(calibrated.model),
+            keep_outputs=settings.keep_outputs,
+            seed=settings.seed,
+        )
+        full = replace(calibrated, statistics=statistics)
+        return RepairBench(
+            workshop=self.workshop,
+            calibrated=full,
+            calibration=calibrated.images,
+            allowed=self.allowed,
+            deadline=math.inf if settings.time_limit is None else time.monotonic() + settings.time_limit,
+            material=material,
+            precision=precision,
+            findings=lambda candidate, plan: self._joins(full, candidate, plan),
+            timed=budget.needs_latency,
+        )
+
+    def _joins(self, calibrated: Calibrated, candidate: Candidate, plan: PrecisionPlan) -> tuple[Finding, ...]:
+        """Joins of unlike ranges that are left in a candidate."""
+        if candidate.model.digest != calibrated.model.digest:
+            return ()
+        return tuple(calibrated.check(plan, self.evaluation, ["mixed-range"]))
 
     def _falls_short(self, built: Built) -> bool:
         return built.judge(self.allowed, None, "", "passed").verdict == "failed"
+
+
+def _start(calibrated: Calibrated, precision: Precision) -> Candidate:
+    """Everything in the wanted precision."""
+    return Candidate(
+        model=calibrated.model,
+        whole=calibrated.model,
+        ops=default_precisions(calibrated.model, calibrated.profile, precision),
+        observer=calibrated.section.observer,
+    )
 
 
 def nothing_to_quantise(

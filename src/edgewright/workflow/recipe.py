@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from edgewright.data.contract import Contract
 from edgewright.errors import UserError
 from edgewright.files import is_text
+from edgewright.repair.budget import parse_budget
 from edgewright.toml_io import TOMLDecodeError, dumps_toml, loads_toml
 
 PrecisionChoice = Literal["float", "int8", "int16"]
+RemedyKind = Literal["rewrite", "calibration", "cut", "16bit", "float"]
 
 
 class _Section(BaseModel):
@@ -65,11 +67,37 @@ class VerifySection(_Section):
     Attributes:
         max_drop: allowed drop of the task metric in points; None: 1.0 with labels, 5.0 without.
         max_relative_l2: allowed error of each output where there is no task metric.
+        parts: allowed relative L2 of single parts of a quantised variant ("boxes"), whatever the task metric says.
     """
 
     max_drop: float | None = Field(default=None, ge=0, le=100)
     max_relative_l2: float = Field(default=0.1, gt=0)
+    parts: dict[str, float] = Field(default_factory=dict)
     repair: bool = True
+
+
+class RepairSection(_Section):
+    """What a repair may do, for variants that fall short.
+
+    Attributes:
+        allow: kinds of remedies: "rewrite", "calibration", "cut", "16bit", "float".
+        budget: limits such as "int16-macs<=10%, latency<=1.05x"; empty: none.
+        keep_outputs: outputs keep name, shape and meaning, so that nothing needs to run behind the artifact.
+        time_limit: seconds for the search; None: no limit.
+        seed: of everything random in the search.
+    """
+
+    allow: tuple[RemedyKind, ...] = ("rewrite", "calibration", "cut", "16bit", "float")
+    budget: str = ""
+    keep_outputs: bool = False
+    time_limit: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("budget")
+    @classmethod
+    def _readable(cls, budget: str) -> str:
+        parse_budget(budget)
+        return budget
 
 
 class ContractSection(_Section):
@@ -119,6 +147,7 @@ class Recipe(_Section):
     contract: ContractSection = ContractSection()
     quantise: QuantiseSection = QuantiseSection()
     verify: VerifySection = VerifySection()
+    repair: RepairSection = RepairSection()
 
     @field_validator("precision")
     @classmethod

@@ -27,9 +27,19 @@ def latency_stage(
     """
     if workshop.backend.capabilities().latency != "measured":
         return {}, []
+    latencies = time_variants(run, key, workshop, built)
+    float_latency = latencies[built[0].name]
+    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if one.plan is not None]
+    return latencies, [finding for finding in slow if finding is not None]
+
+
+def time_variants(
+    run: RunDir, key: Mapping[str, Any], workshop: Workshop, built: Sequence[Built]
+) -> dict[str, Latency]:
+    """Latency by variant name, measured side by side on this host."""
     stage_key = {
         **key,
-        "artifacts": [[one.name, one.artifact.digest] for one in built],
+        "artifacts": [[one.name, one.artifact.digest, one.restore.digest if one.restore else ""] for one in built],
         "host": dict(workshop.backend.host()),
         "toolchain": dict(workshop.backend.toolchain()),
         "threads": available_cores(),
@@ -45,7 +55,4 @@ def latency_stage(
         return {name: latency.to_json() for name, latency in found.items()}
 
     data = run.stage("latency", stage_key, compute).data
-    latencies = {name: Latency.from_json(latency) for name, latency in data.items()}
-    float_latency = latencies[built[0].name]
-    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if one.plan is not None]
-    return latencies, [finding for finding in slow if finding is not None]
+    return {name: Latency.from_json(latency) for name, latency in data.items()}

@@ -21,6 +21,7 @@ from edgewright.verify.verdict import BUILT_WRONG, Limits, drop_of, reasons_agai
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Measured, Task, measure_stage
 from edgewright.workflow.progress import Progress
+from edgewright.workflow.remembered import RememberedSession
 from edgewright.workflow.run_dir import RunDir
 
 
@@ -35,6 +36,7 @@ class Built:
         measured: figures against the source model.
         stage: name of the stage in `measured` that this variant is.
         findings: static rules, what the toolchain did, degenerate outputs.
+        restore: computes the model's outputs from the artifact's, where the artifact is of a rewritten model.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Built:
     measured: Measured
     stage: str
     findings: tuple[Finding, ...]
+    restore: Model | None = None
 
     @property
     def errors(self) -> tuple[PartError, ...]:
@@ -88,7 +91,7 @@ class Built:
             latency=latency,
             verdict="failed" if reasons else passed,
             reasons=reasons,
-            ops={name: int(self.artifact.read_back[name]) for name in ("int8", "float")},
+            ops={name: int(self.artifact.read_back[name]) for name in ("int8", "int16", "float")},
             artifact_digest=self.artifact.digest,
         )
 
@@ -121,15 +124,31 @@ class Workshop:
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
         self.labels = labels
         self._reference: Measured | None = None  # the first variant measures the source model for all
+        self._answers: RememberedSession | None = None
 
-    def make(self, name: str, precision: str, plan: PrecisionPlan | None, findings: tuple[Finding, ...] = ()) -> Built:
+    def make(
+        self,
+        name: str,
+        precision: str,
+        plan: PrecisionPlan | None,
+        findings: tuple[Finding, ...] = (),
+        model: Model | None = None,
+        restore: Model | None = None,
+    ) -> Built:
         """Build a variant, read it back, and measure it.
+
+        Args:
+            name, precision: as the table shows them.
+            plan: None for float.
+            findings: what is known of it before it is built.
+            model: what to build, where that is a rewritten form of the prepared model.
+            restore: computes the prepared model's outputs from those of `model`; None when they are the same.
 
         Raises:
             UserError: the target cannot do what the plan asks for.
             ToolchainError: the toolchain failed.
         """
-        artifact = self._build(name, plan)
+        artifact = self._build(name, plan, model)
         stage = f"{'float' if plan is None else precision} artifact"
         measured = measure_stage(
             self.run,
@@ -140,49 +159,60 @@ class Workshop:
                 "toolchain": dict(self.backend.toolchain()),
                 "host": dict(self.backend.host()),
                 "labels": self.labels,
+                **({} if restore is None else {"restore": restore.digest}),
             },
             self.task,
             self.images,
-            lambda: self._sessions(artifact, stage, with_prepared=plan is None),
+            lambda: self._sessions(artifact, stage, restore, with_prepared=plan is None),
             self.progress,
             self._reference,
         )
         self._reference = self._reference or measured
         reviewed = (*findings, *self.backend.review(artifact, plan), *measured.findings)
-        return Built(name, precision, plan, artifact, measured, stage, reviewed)
+        return Built(name, precision, plan, artifact, measured, stage, reviewed, restore)
 
     @property
     def ran_on(self) -> str:
         """Where figures come from, with the toolchain's version."""
         versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
-        return f"{versions} {self.backend.capabilities().target.rpartition('/')[2]}"
+        able = self.backend.capabilities()
+        return f"emulated by {versions}" if able.emulated else f"{versions} {able.target.rpartition('/')[2]}"
 
     def open(self, built: Built) -> ArtifactSession:
-        """A session on a built variant."""
-        return ArtifactSession(self.backend.open(built.artifact), built.artifact, self.task.contract)
+        """A session on a built variant, with what the host does behind it."""
+        return self._open(built.artifact, built.restore)
 
-    def _build(self, name: str, plan: PrecisionPlan | None) -> Artifact:
+    def _build(self, name: str, plan: PrecisionPlan | None, model: Model | None) -> Artifact:
         key = {
             **self.key,
             "plan": plan.digest if plan else "float",
             "prepared": str(self.prepared.parent.name),
             "toolchain": dict(self.backend.toolchain()),
             "host": dict(self.backend.host()),
+            **({} if model is None else {"model": model.digest}),
         }
 
         def compute(folder: Path) -> dict[str, Any]:
             with self.progress.step(f"build {name}"):
-                return self.backend.build(load_model(self.prepared), plan, folder).to_json()
+                built = load_model(self.prepared) if model is None else model
+                return self.backend.build(built, plan, folder).to_json()
 
         result = self.run.stage(f"build {name}", key, compute)
         return Artifact.from_json(result.data, result.folder)
 
-    def _sessions(self, artifact: Artifact, stage: str, *, with_prepared: bool) -> dict[str, Session]:
-        sessions: dict[str, Session] = {REFERENCE: _plain(load_model(self.source))}
+    def _sessions(
+        self, artifact: Artifact, stage: str, restore: Model | None, *, with_prepared: bool
+    ) -> dict[str, Session]:
+        if self._answers is None:
+            self._answers = RememberedSession(_plain(load_model(self.source)))
+        sessions: dict[str, Session] = {REFERENCE: self._answers}
         if with_prepared:
             sessions["prepared"] = _plain(load_model(self.prepared))
-        sessions[stage] = ArtifactSession(self.backend.open(artifact), artifact, self.task.contract)
+        sessions[stage] = self._open(artifact, restore)
         return sessions
+
+    def _open(self, artifact: Artifact, restore: Model | None) -> ArtifactSession:
+        return ArtifactSession(self.backend.open(artifact), artifact, self.task.contract, restore)
 
 
 def _plain(model: Model) -> Session:
