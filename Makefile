@@ -10,7 +10,7 @@ demo: $(READY)  ## deploy the shipped detector to this CPU; ends with table, ver
 	  --calibration demo/images/calibration --out runs/demo
 
 test: $(READY)  ## the default suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-toolchains: $(READY)  ## tests that run a vendor's real toolchain
 	$(BIN)/python -m pytest -m toolchain
