@@ -15,7 +15,7 @@ _GROUPS = {
     "4": "outputs and verdict",
     "5": "time",
     "6": "target and toolchain",
-    "7": "bundle",
+    "7": "known issues and bundle",
 }
 _HEAD = """\
 # Findings

@@ -66,10 +66,12 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
     ] = None,
+    yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
+    from edgewright.cli.offer import offer_toolchain
     from edgewright.workflow.analyse import run_analyse
     from edgewright.workflow.given import recipe_in
 
@@ -92,6 +94,7 @@ def command(
     }
     recipe = recipe_of(recipe_in(model) if is_run else None, given)
     place = out if out is not None or not is_run else model
+    offer_toolchain(recipe.target, yes=yes)
     found = run_analyse(recipe, place, progress(quiet=as_json), channels=channels or (), extract=extract)
     _show(found, limit, as_json=as_json)
     return 0

@@ -93,10 +93,12 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="DIR", help="Run directory. [default: runs/MODEL-CHIP]"),
     ] = None,
+    yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
+    from edgewright.cli.offer import offer_toolchain
     from edgewright.workflow.deploy import run_deploy
 
     given: dict[str, Any] = {
@@ -126,7 +128,9 @@ def command(
     }
     if repair is False and any(value is not None for value in given["repair"].values()):
         raise UserError("--no-repair contradicts what is said of a repair", todo="leave one of them out")
-    run = run_deploy(recipe_of(recipe, given), out, progress(quiet=as_json), command_line())
+    wanted = recipe_of(recipe, given)
+    offer_toolchain(wanted.target, yes=yes)
+    run = run_deploy(wanted, out, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)
     return 0 if run.verdict == "passed" else 1
 

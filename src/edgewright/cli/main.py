@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from edgewright._version import __version__
-from edgewright.cli import analyse, compare, deploy, explain, inspect, repair, run, targets
+from edgewright.cli import analyse, compare, deploy, explain, inspect, repair, run, targets, toolchain
 from edgewright.cli.verb import tell_usage_error
 
 
@@ -48,6 +48,7 @@ for name, module in (
     ("explain", explain),
 ):
     app.command(name, help=module.HELP, short_help=module.HELP.partition("\n")[0])(module.command)
+app.add_typer(toolchain.app, name="toolchain")
 
 
 def _version(shown: bool) -> None:

@@ -43,6 +43,8 @@ InputShapes = Annotated[
     ),
 ]
 
+Yes = Annotated[bool, typer.Option("--yes", help="Install the target's toolchain if it is missing, without asking.")]
+
 MaxDrop = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option(

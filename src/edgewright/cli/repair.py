@@ -47,10 +47,12 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
     ] = None,
+    yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
+    from edgewright.cli.offer import offer_toolchain
     from edgewright.workflow.deploy import run_deploy
     from edgewright.workflow.given import recipe_in
 
@@ -68,6 +70,7 @@ def command(
     }
     recipe = recipe_of(recipe_in(model) if is_run else None, given)
     place = out if out is not None or not is_run else model
+    offer_toolchain(recipe.target, yes=yes)
     run = run_deploy(recipe, place, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)
     return 0 if run.verdict == "passed" else 1

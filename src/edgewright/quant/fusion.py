@@ -21,13 +21,44 @@ def absorbed(value: ir.Value, profile: FusionProfile, precisions: Mapping[str, P
         return False
     if profile.fuse_silu and producer.op_type == "Sigmoid" and producer.inputs[0] is not None:
         return len(readers) == 1 and absorbed(producer.inputs[0], profile, precisions)
+    quantised = all(precisions.get(node.name or "", "float") != "float" for node in readers)
+    if profile.fuse_residual and _joins_residual(value, producer, readers, profile):
+        return quantised
     if producer.op_type not in profile.weight_ops:
         return False
     if profile.fuse_silu and _is_silu(readers):
-        return all(precisions.get(node.name or "", "float") != "float" for node in readers)
-    if len(readers) != 1 or readers[0].op_type not in profile.fused_activations:
+        return quantised and (profile.depthwise_activations is None or _is_full_conv(producer))
+    depthwise = profile.depthwise_activations is not None and _is_depthwise(producer)
+    allowed = profile.depthwise_activations if depthwise else profile.fused_activations
+    return len(readers) == 1 and readers[0].op_type in (allowed or ()) and quantised
+
+
+def _joins_residual(value: ir.Value, producer: ir.Node, readers: list[ir.Node], profile: FusionProfile) -> bool:
+    """A Conv's output that only an Add reads (of two such, the first), or that Add's output before an activation."""
+    if len(readers) != 1:
         return False
-    return precisions.get(readers[0].name or "", "float") != "float"
+    if producer.op_type == "Add" and readers[0].op_type in profile.fused_activations:
+        return _residual_input(producer) is not None
+    return readers[0].op_type == "Add" and _residual_input(readers[0]) is value
+
+
+def _residual_input(add: ir.Node) -> ir.Value | None:
+    ready = []
+    for value in add.inputs:
+        producer = value.producer() if value is not None else None
+        if value is None or producer is None or value.is_graph_output():
+            continue
+        if _is_full_conv(producer) and len(list(value.uses())) == 1:
+            ready.append((list(add.graph or ()).index(producer) if add.graph is not None else 0, value))
+    return min(ready, key=lambda entry: entry[0])[1] if ready and len(add.inputs) == 2 else None
+
+
+def _is_full_conv(node: ir.Node) -> bool:
+    return node.op_type == "Conv" and node.attributes.get_int("group", 1) == 1
+
+
+def _is_depthwise(node: ir.Node) -> bool:
+    return node.op_type == "Conv" and node.attributes.get_int("group", 1) > 1
 
 
 def _is_silu(readers: list[ir.Node]) -> bool:

@@ -48,7 +48,7 @@ def activation_grid(low: float, high: float, dtype: str, symmetric: bool) -> Gri
     return Grid(dtype, scale, np.asarray(min(max(zero, first), last)))
 
 
-def weight_grid(values: NDArray[Any], dtype: str, axis: int | None = None) -> Grid:
+def weight_grid(values: NDArray[Any], dtype: str, axis: int | None = None, *, symmetric: bool = True) -> Grid:
     """The symmetric grid of a weight: zero point 0, codes -127..127 for int8 (narrow: -128 stays unused).
 
     A channel of zeros takes the widest step of the others: any is exact for it, and its bias keeps a usable one.
@@ -65,6 +65,8 @@ def weight_grid(values: NDArray[Any], dtype: str, axis: int | None = None) -> Gr
         raise ValueError(f"a weight is int8 or int16, but got {dtype!r}")
     if not np.isfinite(values).all():
         raise ValueError("a weight must be finite")
+    if not symmetric:
+        return _asymmetric(values, dtype, axis)
     last = QUANTISED_DTYPES[dtype][1]
     size = np.abs(values.astype(np.float64))
     if axis is None:
@@ -75,6 +77,22 @@ def weight_grid(values: NDArray[Any], dtype: str, axis: int | None = None) -> Gr
     steps = np.where(steps > 0, steps, steps.max(initial=0.0))
     scale = np.array([_step(float(step)) for step in steps], np.float32)
     return Grid(dtype, scale, np.zeros(scale.shape, np.int64), axis=axis)
+
+
+def _asymmetric(values: NDArray[Any], dtype: str, axis: int | None) -> Grid:
+    """The range of each channel, widened to hold 0, over all codes."""
+    first, last = QUANTISED_DTYPES[dtype]
+    rows = values.reshape(1, -1) if axis is None else np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    low = np.minimum(rows.min(axis=1, initial=0.0), 0.0).astype(np.float64)
+    high = np.maximum(rows.max(axis=1, initial=0.0), 0.0).astype(np.float64)
+    steps = (high - low) / (last - first)
+    steps = np.where(steps > 0, steps, steps.max(initial=0.0))
+    scale = np.array([_step(float(step)) for step in steps], np.float32)
+    # from the step in float64, as toolkits do: rounded to float32 first, a tie would go to the other side
+    zero = np.clip(np.rint(first - low / np.where(steps > 0, steps, 1.0)), first, last).astype(np.int64)
+    if axis is None:
+        return Grid(dtype, scale.reshape(()), zero.reshape(()))
+    return Grid(dtype, scale, zero, axis % values.ndim)
 
 
 def bias_grid(inputs: Grid, weight: Grid) -> Grid:

@@ -136,7 +136,7 @@ def _operand_grids(
         values = _values(model, operand.name)
         if operand.role == "weight":
             dtype = profile.weight_dtypes[precision]
-            grid = weight_grid(values, dtype, operand.axis)
+            grid = weight_grid(values, dtype, operand.axis, symmetric=not profile.asymmetric_weights)
             grids[operand.name] = _roomy(grid, nodes[operand.node], plan, model)
         elif operand.role == "constant":
             low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))

@@ -18,6 +18,12 @@ class FusionProfile:
         fused_activations: op types that a preceding Conv absorbs, so that nothing in between has a grid.
         weight_ops: op types with quantised weights.
         fuse_silu: whether Conv, Sigmoid and Mul count as one op with one grid at its end.
+        depthwise_activations: op types that a preceding depthwise Conv absorbs; None: the same as of any Conv, SiLU
+            too. Where it is given, a depthwise Conv keeps its grid before a SiLU.
+        fuse_residual: whether an Add reads the output of a Conv that nothing else reads without a grid.
+        asymmetric_weights: whether weights have a zero point of their own, so that their exact range is spread over the
+            codes.
+        symmetric_activations: whether activations have their zero point at 0, whatever is asked for.
         per_channel_weights: whether weights may have a grid per output channel.
         activation_dtypes, weight_dtypes: code types by precision ("int8", "int16").
     """
@@ -27,6 +33,10 @@ class FusionProfile:
     fused_activations: frozenset[str]
     weight_ops: frozenset[str]
     fuse_silu: bool = False
+    depthwise_activations: frozenset[str] | None = None
+    fuse_residual: bool = False
+    asymmetric_weights: bool = False
+    symmetric_activations: bool = False
     per_channel_weights: bool = True
     activation_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "uint8", "int16": "uint16"})
     weight_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "int8", "int16": "int8"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,8 @@ from edgewright.targets.artifact import Artifact
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
+Samples = Callable[[int], Iterable[Feeds]]
+"""Network inputs of so many calibration images, as the preprocessing contract makes them."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Capabilities:
         runs_here: whether artifacts run on this host at all.
         reason: why not, when `runs_here` is false.
         emulated: artifacts compute as the chip would, on another processor: accuracy counts, time does not.
+        ran_on: where figures come from, in words ("RKNN-Toolkit2 2.3.2, simulator"); empty where the toolchain's names
+            and versions say it.
+        needs_samples: whether building looks at calibration images.
         float_tolerance: relative L2 error that the chip's float arithmetic explains (1e-3 for 32 bits, more for 16).
     """
 
@@ -48,6 +53,8 @@ class Capabilities:
     runs_here: bool = True
     reason: str = ""
     emulated: bool = False
+    ran_on: str = ""
+    needs_samples: bool = False
     float_tolerance: float = 1e-3
 
 
@@ -81,8 +88,11 @@ class Backend(Protocol):
     def host(self) -> Mapping[str, str]:
         """What about this host decides whether an artifact runs and how fast: architecture, CPU features."""
 
-    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path) -> Artifact:
+    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path, samples: Samples | None = None) -> Artifact:
         """Build `model` into `folder`, in float when `plan` is None, and read back what was really built.
+
+        Args:
+            samples: for toolchains that look at images themselves, to calibrate or to compare.
 
         Raises:
             UserError: the target cannot do what the plan asks for.
@@ -99,6 +109,9 @@ class Backend(Protocol):
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Values of inner tensors of the prepared model, as the artifact computes them (real values)."""
+
+    def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
+        """What the chip will make of a plan, as far as is known without building: what an emulation should compute."""
 
     def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path) -> Path:
         """The plan in the vendor's own format."""

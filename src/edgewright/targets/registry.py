@@ -10,7 +10,7 @@ from edgewright.errors import UserError
 from edgewright.targets.backend import Backend
 from edgewright.targets.facts import load_facts
 
-VENDORS: tuple[str, ...] = ("onnxruntime",)
+VENDORS: tuple[str, ...] = ("onnxruntime", "rockchip", "sophgo")
 """Folders beside this file, one a vendor, each with `facts.toml` and a `backend` module with `open_backend(chip)`."""
 
 

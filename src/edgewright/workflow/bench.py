@@ -32,7 +32,7 @@ from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.recipe import QuantiseSection
 from edgewright.workflow.timing import time_variants
 from edgewright.workflow.trials import Trials, network_inputs
-from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.variants import Built, Drafting, Workshop
 
 JOURNAL = "search.json"
 _NEW_IMAGES = 32
@@ -160,7 +160,8 @@ class RepairBench:
         return plan
 
     def _emulated(self, candidate: Candidate) -> Callable[[Feeds], Outputs]:
-        session = ReferenceSession(write_qdq(candidate.model, self._plan(candidate)).data, name=candidate.name)
+        expected = self.workshop.backend.expected_plan(candidate.model, self._plan(candidate))
+        session = ReferenceSession(write_qdq(candidate.model, expected).data, name=candidate.name)
         restorer = Restorer(candidate.restore)
         return lambda feeds: restorer(session(feeds))
 
@@ -168,13 +169,20 @@ class RepairBench:
         for known, built in self.built:
             if known.digest == candidate.digest:
                 return built
-        plan = self._plan(candidate)
-        told = self.findings(candidate, plan) if self.findings is not None else ()
-        built = self.workshop.make(
-            candidate.name, self.precision, plan, (*told, *_steps(candidate)), candidate.model, candidate.restore
-        )
+        built = self._make(candidate, draft=True)
         self.built.append((candidate, built))
         return built
+
+    def finished(self, candidate: Candidate, built: Built) -> Built:
+        """A candidate that the table shows, built to the end where the search made do with a draft."""
+        return self._make(candidate, draft=False) if isinstance(self.workshop.backend, Drafting) else built
+
+    def _make(self, candidate: Candidate, *, draft: bool) -> Built:
+        plan = self._plan(candidate)
+        told = self.findings(candidate, plan) if self.findings is not None else ()
+        steps = (*told, *_steps(candidate))
+        model, restore = candidate.model, candidate.restore
+        return self.workshop.make(candidate.name, self.precision, plan, steps, model, restore, draft=draft)
 
     def _latency(self, built: Built) -> float | None:
         """Time of a run relative to that of the first variant; None where it is not asked for."""
@@ -217,7 +225,7 @@ def plan_maker(calibrated: Calibrated, section: QuantiseSection) -> PlanMaker:
     """Makes plans under the user's options."""
     options = QuantOptions(
         observer=parse_observer("minmax"),
-        symmetric=section.symmetric,
+        symmetric=section.symmetric or calibrated.profile.symmetric_activations,
         activation_dtype=section.activation,
         per_channel=section.per_channel,
     )

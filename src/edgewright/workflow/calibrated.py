@@ -49,7 +49,7 @@ class Calibrated:
         section = self.section
         return QuantOptions(
             observer=parse_observer(section.observer),
-            symmetric=section.symmetric,
+            symmetric=section.symmetric or self.profile.symmetric_activations,
             activation_dtype=section.activation,
             per_channel=section.per_channel,
             unclipped=frozenset(head_outputs(self.model, self.profile.fused_activations)),

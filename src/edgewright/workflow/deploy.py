@@ -21,12 +21,14 @@ from edgewright.targets.registry import get_backend
 from edgewright.verify.results import RunReport, Variant
 from edgewright.verify.verdict import Limits, limits
 from edgewright.workflow.assemble import Material, assemble
+from edgewright.workflow.blame import blame_note
 from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.given import check_model_file, check_precisions, read_task
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
+from edgewright.workflow.known import issue_notes, toolchain_version
 from edgewright.workflow.measured import Task
-from edgewright.workflow.notes import VOID, label_notes
+from edgewright.workflow.notes import VOID, failing_precision, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.quantised import Quantiser, nothing_to_quantise
@@ -167,11 +169,17 @@ class _Job:
             task,
             evaluation,
             self.labels_key,
+            self.data.calibration if self.data.calibration.paths else evaluation,
         )
+        wanted = dict.fromkeys(("float", *self.recipe.precision))
+        self.notes += issue_notes(self.backend, prepared.load(), task.head.family, wanted)
         built = [workshop.make("float", "float", None)]
         self.notes += label_notes(task, built[0], evaluation)
         if self.recipe.precision != ("float",):
             built += self._quantised(prepared, workshop, allowed)
+        failing = failing_precision(built, allowed)
+        if failing is not None and not self._void and toolchain_version(self.backend) is not None:
+            self.notes.append(blame_note(self.backend, task.head.family, failing, self.progress))
         latencies, slow = latency_stage(self.run, self.key, workshop, built)
         return assemble(
             Material(
@@ -189,6 +197,11 @@ class _Job:
             )
         )
 
+    @property
+    def _void(self) -> bool:
+        """Whether the float model itself does not fit the labels: then no figure tells anything."""
+        return any(note.code == VOID for note in self.notes)
+
     def _quantised(self, prepared: PreparedModel, workshop: Workshop, allowed: Limits) -> list[Built]:
         profile = self.backend.capabilities().fusion
         nothing = nothing_to_quantise(self.recipe, prepared, prepared.load(), profile)
@@ -200,8 +213,8 @@ class _Job:
             images = self.data.calibration if most is None else self.data.calibration.spread(most)
             return calibrate_stage(self.run, self.recipe, self.key, prepared, profile, images, self.progress, observer)
 
-        void = any(note.code == VOID for note in self.notes)
-        quantiser = Quantiser(self.recipe, workshop, self.data.evaluation, allowed, calibrate, may_repair=not void)
+        images = self.data.evaluation
+        quantiser = Quantiser(self.recipe, workshop, images, allowed, calibrate, may_repair=not self._void)
         wanted = [precision for precision in self.recipe.precision if precision != "float"]
         found = [quantiser.variants(precision) for precision in wanted]
         self.repairs = tuple(one.repair for one in found if one.repair is not None)

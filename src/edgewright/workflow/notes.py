@@ -87,6 +87,20 @@ def stage_notes(built: Sequence[Built], allowed: Limits) -> list[Finding]:
     ]
 
 
+def failing_precision(built: Sequence[Built], allowed: Limits) -> str | None:
+    """The first precision none of whose variants is right; None when there is none, or the source model is to blame.
+
+    Args:
+        built: variants of several precisions, float first: what is wrong there is wrong behind it too.
+    """
+    if any(finding.where.startswith(SOURCE) for finding in built[0].findings):
+        return None
+    words: dict[str, set[str]] = {}
+    for one in built:
+        words.setdefault(one.precision, set()).add(one.judge(allowed, None, "", "passed").verdict)
+    return next((precision for precision, found in words.items() if found == {"failed"}), None)
+
+
 def _wrong(stage: str, errors: Sequence[PartError], before: Sequence[str], conclusion: str) -> Finding:
     told = ", ".join(
         f"{error.part} {'not finite' if error.relative_l2 is None else f'{error.relative_l2:.3g}'}" for error in errors

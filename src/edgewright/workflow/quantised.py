@@ -90,10 +90,11 @@ class Quantiser:
         best = result.best.candidate.digest if result.best else ""
         shown = {start.digest, best, *(entry.candidate.digest for entry in result.front)}
         order = sorted(bench.built, key=lambda pair: (pair[0].digest == best, pair[0].digest != start.digest))
+        rows = [(candidate, built) for candidate, built in order if candidate.digest in shown]
         short = nothing_suffices(result, precision, settings.allow, settings.budget)
         said = {"precision": precision, "allow": list(settings.allow), "budget": settings.budget}
         return Quantised(
-            built=tuple(built for candidate, built in order if candidate.digest in shown),
+            built=tuple(built if candidate is start else bench.finished(candidate, built) for candidate, built in rows),
             repair={**result.to_json(), **said},
             findings=() if short is None else (short,),
         )

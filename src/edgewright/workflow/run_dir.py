@@ -99,6 +99,10 @@ class RunDir:
         self._note(name, started, reused=False)
         return StageResult(data, final, False)
 
+    def log_of(self, name: str) -> Path:
+        """Where the log of a stage that failed is kept; its folder is deleted."""
+        return self.path / "logs" / f"{_slug(name)}.txt"
+
     def _compute(self, final: Path, digest: str, compute: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         work = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=final.parent))
         try:

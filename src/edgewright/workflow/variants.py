@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
@@ -14,12 +14,13 @@ from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Backend, Session
+from edgewright.targets.backend import Backend, Feeds, Samples, Session
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
 from edgewright.verify.verdict import BUILT_WRONG, Limits, drop_of, reasons_against
+from edgewright.workflow.blame import blamed
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import Measured, Task, measure_stage
+from edgewright.workflow.measured import Measured, Task, measure_stage, samples
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.remembered import RememberedSession
 from edgewright.workflow.run_dir import RunDir
@@ -96,6 +97,18 @@ class Built:
         )
 
 
+@runtime_checkable
+class Drafting(Protocol):
+    """A backend that can give, much sooner than `build`, an artifact that computes the same but cannot ship."""
+
+    def draft(self, model: Model, plan: PrecisionPlan, folder: Path, samples: Samples | None = None) -> Artifact:
+        """As `Backend.build`, but for the chip's own file. It has the digest of what `build` would give.
+
+        Raises:
+            UserError, ToolchainError: as `build`; what only the compiler refuses is not seen.
+        """
+
+
 class Workshop:
     """What building and measuring variants of one model needs.
 
@@ -106,6 +119,7 @@ class Workshop:
         prepared: path of the prepared model.
         task, images: what is measured, on what.
         labels: digest of the labels; empty without. Building does not depend on them, measuring does.
+        calibration: images for toolchains that look at some when they build.
     """
 
     def __init__(
@@ -119,10 +133,12 @@ class Workshop:
         task: Task,
         images: ImageFiles,
         labels: str = "",
+        calibration: ImageFiles | None = None,
     ) -> None:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
         self.labels = labels
+        self.calibration = calibration if backend.capabilities().needs_samples else None
         self._reference: Measured | None = None  # the first variant measures the source model for all
         self._answers: RememberedSession | None = None
 
@@ -134,6 +150,8 @@ class Workshop:
         findings: tuple[Finding, ...] = (),
         model: Model | None = None,
         restore: Model | None = None,
+        *,
+        draft: bool = False,
     ) -> Built:
         """Build a variant, read it back, and measure it.
 
@@ -143,12 +161,13 @@ class Workshop:
             findings: what is known of it before it is built.
             model: what to build, where that is a rewritten form of the prepared model.
             restore: computes the prepared model's outputs from those of `model`; None when they are the same.
+            draft: spare the compiler where the target can do without: good for figures, not for shipping.
 
         Raises:
             UserError: the target cannot do what the plan asks for.
             ToolchainError: the toolchain failed.
         """
-        artifact = self._build(name, plan, model)
+        artifact = self._build(name, plan, model, draft=draft)
         stage = f"{'float' if plan is None else precision} artifact"
         measured = measure_stage(
             self.run,
@@ -174,15 +193,18 @@ class Workshop:
     @property
     def ran_on(self) -> str:
         """Where figures come from, with the toolchain's version."""
-        versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
         able = self.backend.capabilities()
+        if able.ran_on:
+            return able.ran_on
+        versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
         return f"emulated by {versions}" if able.emulated else f"{versions} {able.target.rpartition('/')[2]}"
 
     def open(self, built: Built) -> ArtifactSession:
         """A session on a built variant, with what the host does behind it."""
         return self._open(built.artifact, built.restore)
 
-    def _build(self, name: str, plan: PrecisionPlan | None, model: Model | None) -> Artifact:
+    def _build(self, name: str, plan: PrecisionPlan | None, model: Model | None, *, draft: bool) -> Artifact:
+        drafting = self.backend if draft and isinstance(self.backend, Drafting) else None
         key = {
             **self.key,
             "plan": plan.digest if plan else "float",
@@ -190,15 +212,27 @@ class Workshop:
             "toolchain": dict(self.backend.toolchain()),
             "host": dict(self.backend.host()),
             **({} if model is None else {"model": model.digest}),
+            **({} if self.calibration is None else {"calibration": self.calibration.key}),
+            **({} if drafting is None else {"draft": True}),
         }
 
         def compute(folder: Path) -> dict[str, Any]:
             with self.progress.step(f"build {name}"):
                 built = load_model(self.prepared) if model is None else model
-                return self.backend.build(built, plan, folder).to_json()
+                inputs = None if self.calibration is None else self._calibration_inputs
+                log = self.run.log_of(f"build {name}")
+                with blamed(self.backend, built, plan, self.task.head.family, self.progress, log):
+                    if drafting is not None and plan is not None:
+                        return drafting.draft(built, plan, folder, inputs).to_json()
+                    return self.backend.build(built, plan, folder, inputs).to_json()
 
         result = self.run.stage(f"build {name}", key, compute)
         return Artifact.from_json(result.data, result.folder)
+
+    def _calibration_inputs(self, most: int) -> Iterator[Feeds]:
+        images = self.calibration or self.images
+        for sample in samples(images.spread(most), self.task.contract):
+            yield sample.feeds
 
     def _sessions(
         self, artifact: Artifact, stage: str, restore: Model | None, *, with_prepared: bool

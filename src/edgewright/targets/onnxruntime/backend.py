@@ -18,7 +18,7 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.qdq import write_qdq
 from edgewright.quant.qdq_read import read_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
-from edgewright.targets.backend import Capabilities, Session
+from edgewright.targets.backend import Capabilities, Samples, Session
 from edgewright.targets.facts import fusion_profile, load_facts
 from edgewright.targets.onnxruntime.host import host_facts
 from edgewright.targets.onnxruntime.readback import as_planned, read_back
@@ -58,8 +58,9 @@ class OnnxRuntimeBackend:
         """This computer."""
         return host_facts()
 
-    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path) -> Artifact:
+    def build(self, model: Model, plan: PrecisionPlan | None, folder: Path, samples: Samples | None = None) -> Artifact:
         """Write the model, quantised by `plan`, and read back what ONNX Runtime makes of it."""
+        del samples
         facts = self.capabilities()
         if model.opset > facts.max_opset:
             raise UserError(
@@ -115,6 +116,11 @@ class OnnxRuntimeBackend:
         for sample in feeds:
             found = session(sample, list(dict.fromkeys(shown.values())))
             yield {name: found[seen] for name, seen in shown.items()}
+
+    def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
+        """The plan itself."""
+        del model
+        return plan
 
     def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path) -> Path:
         """The plan as a QDQ model."""

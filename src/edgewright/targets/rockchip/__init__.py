@@ -1,0 +1,1 @@
+"""`rockchip/*`: Rockchip's NPUs through RKNN-Toolkit2, in its simulator."""

@@ -1,0 +1,1 @@
+"""`sophgo/...`: SOPHGO's chips through TPU-MLIR."""

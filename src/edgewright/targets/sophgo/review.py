@@ -1,0 +1,65 @@
+"""What TPU-MLIR did with a plan, as findings."""
+
+from __future__ import annotations
+
+from edgewright.findings import Finding, Severity, listed
+from edgewright.quant.plan import PrecisionPlan
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.sophgo.readback import describe
+
+_DIFFERENT = 1e-3
+"""Relative difference of chip file and lowered module from which figures of the latter do not stand for the chip."""
+
+_ROUNDING = 1e-5
+"""Relative difference that the order of float sums explains."""
+
+
+def review(artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
+    """Compare what was asked for with what was built."""
+    return [*_identity(artifact), *(_plan(artifact) if plan is not None else [])]
+
+
+def _identity(artifact: Artifact) -> list[Finding]:
+    found = artifact.read_back["identity"]
+    if not found["samples"] or found["relative_l2"] <= _ROUNDING:
+        return []
+    severity = Severity.ERROR if found["relative_l2"] > _DIFFERENT else Severity.INFO
+    return [
+        Finding(
+            "EW601",
+            severity,
+            artifact.target,
+            f"The chip's file, on the vendor's model of the chip, gives other values than the module that is measured: "
+            f"relative L2 {found['relative_l2']:.2g}, largest difference {found['largest']:.3g}, on "
+            f"{found['samples']} images.",
+            dict(found),
+        )
+    ]
+
+
+def _plan(artifact: Artifact) -> list[Finding]:
+    found = []
+    in_float = list(artifact.read_back["in_float"])
+    if in_float:
+        found.append(
+            Finding(
+                "EW503",
+                Severity.INFO,
+                artifact.target,
+                f"{len(in_float)} ops that were planned in 8 bits run in float: {listed(in_float)}.",
+                {"ops": in_float, "conversions": artifact.read_back["conversions"]},
+            )
+        )
+    changed = artifact.read_back["changed_grids"]
+    if changed:
+        found.append(
+            Finding(
+                "EW601",
+                Severity.INFO,
+                artifact.target,
+                f"TPU-MLIR put {len(changed)} tensors on another grid than the plan's, mostly so that neighbours share "
+                f"one: {describe(changed)}.",
+                {"grids": changed},
+            )
+        )
+    return found

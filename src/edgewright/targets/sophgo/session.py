@@ -1,0 +1,139 @@
+"""Running what was built: the lowered module in TPU-MLIR's interpreter, many samples in one process."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from edgewright.errors import ToolchainError
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.sophgo.process import call_worker
+from edgewright.tensors import TensorSpec
+from edgewright.toolchains.environments import Environment
+
+Feeds = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+
+_CHUNK_BYTES = 192_000_000
+_CHUNK_SAMPLES = 256
+_START_SECONDS, _SAMPLE_SECONDS = 300.0, 120.0
+"""Time limits: of a process, and on top for each sample. A large detector takes seconds an image in the interpreter."""
+
+
+class Simulation:
+    """Calls that run a module or a chip's file over samples.
+
+    Args:
+        made: TPU-MLIR's environment.
+        command: "simulate" (the lowered module) or "chip" (the chip's file).
+        files: what the call needs, linked into a folder of its own; the first one is run.
+    """
+
+    def __init__(self, made: Environment, command: str, files: Sequence[Path]) -> None:
+        self._made, self._command, self._files = made, command, files
+
+    def run(self, feeds: Iterable[Feeds], names: Sequence[str] | None = None) -> Iterator[list[NDArray[Any]]]:
+        """Values of each sample, in the order of `names` (or that of the outputs)."""
+        for chunk in chunked(feeds):
+            yield from self._chunk(chunk, names)
+
+    def _chunk(self, chunk: Sequence[Feeds], names: Sequence[str] | None) -> Iterator[list[NDArray[Any]]]:
+        with tempfile.TemporaryDirectory(prefix="edgewright-sophgo-") as scratch:
+            folder = Path(scratch)
+            for path in self._files:
+                link(path, folder / path.name)
+            save_samples(folder / "in.npz", chunk)
+            arguments = {
+                "module": self._files[0].name,
+                "inputs": "in.npz",
+                "outputs": "out.npz",
+                "names": list(names) if names is not None else None,
+            }
+            limit = _START_SECONDS + _SAMPLE_SECONDS * len(chunk)
+            reply = call_worker(self._made, self._command, arguments, folder, limit)
+            with np.load(folder / "out.npz", allow_pickle=False) as arrays:
+                stacked = [arrays[f"t{index}"] for index in range(len(reply.result["names"]))]
+            if any(len(values) != len(chunk) for values in stacked):
+                raise ToolchainError("TPU-MLIR answered for another number of samples than it was given")
+            for index in range(len(chunk)):
+                yield [values[index] for values in stacked]
+
+
+class SophgoSession:
+    """See `targets.backend.Session`."""
+
+    def __init__(self, artifact: Artifact, simulation: Simulation) -> None:
+        self.ran_on = artifact.read_back["ran_on"]
+        self._outputs = [port.spec for port in artifact.outputs]
+        self._simulation = simulation
+
+    def __call__(self, feeds: Feeds) -> Outputs:
+        """Run one sample: a process start for each; `run_many` starts one for all."""
+        return next(self.run_many([feeds]))
+
+    def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Run samples in order, some hundred in a process."""
+        for values in self._simulation.run(feeds):
+            yield shaped(values, self._outputs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def shaped(values: Sequence[NDArray[Any]], specs: Sequence[TensorSpec]) -> Outputs:
+    """Values by name and in the shape of the outputs.
+
+    Raises:
+        ToolchainError: they are not as many, or not of that size.
+    """
+    if len(values) != len(specs):
+        raise ToolchainError(f"TPU-MLIR gave {len(values)} outputs where the model has {len(specs)}")
+    found: Outputs = {}
+    for array, spec in zip(values, specs, strict=True):
+        shape = [size or 0 for size in spec.shape]
+        if array.size != int(np.prod(shape)):
+            raise ToolchainError(
+                f"TPU-MLIR gave output {spec.name!r} the shape {list(array.shape)}, the model has {shape}",
+                todo="report this with the model",
+            )
+        found[spec.name] = array.reshape(shape).astype(spec.dtype)
+    return found
+
+
+def chunked(feeds: Iterable[Feeds]) -> Iterator[list[Feeds]]:
+    """Samples in lists that fit the memory."""
+    waiting = iter(feeds)
+    for first in waiting:
+        size = sum(values.nbytes for values in first.values())
+        more = max(0, min(_CHUNK_SAMPLES, _CHUNK_BYTES // max(size, 1)) - 1)
+        yield [first, *itertools.islice(waiting, more)]
+
+
+def save_samples(path: Path, chunk: Sequence[Feeds]) -> None:
+    """Samples as the worker reads them: an array for each input, with the names in an array of their own."""
+    names = list(chunk[0])
+    arrays: dict[str, Any] = {
+        f"x_{index}": np.stack([sample[name] for sample in chunk]) for index, name in enumerate(names)
+    }
+    np.savez(path, names=np.array(names), **arrays)
+
+
+def link(source: Path, target: Path) -> None:
+    """A file under another folder, without copying it where the system can."""
+    try:
+        target.symlink_to(source.absolute())
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,5 @@
+"""See `torch`."""
+
+
+class Module:
+    """Base of classes that are defined while modules load and never made."""

@@ -1,0 +1,1 @@
+"""What runs inside TPU-MLIR's environment: standard library, NumPy and the vendor's modules only."""

@@ -1,0 +1,1 @@
+"""Vendors' tools: environments of their own, the child-process contract, deaths and what log lines mean."""
