@@ -14,8 +14,9 @@ from edgewright.graph.rewrites import Restorer
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.planner import QuantOptions
 from edgewright.quant.qdq import write_qdq
-from edgewright.repair.candidate import Candidate
+from edgewright.repair.candidate import Candidate, PlanMaker
 from edgewright.repair.damage import Damage, DamageMeter
+from edgewright.repair.effects import candidate_effects
 from edgewright.repair.remedies import KINDS, REMEDIES
 from edgewright.repair.widen import WIDENINGS
 from edgewright.tensors import Part
@@ -243,6 +244,30 @@ def test_weights_are_rounded_by_the_data(memory: Memory) -> None:
     assert not np.allclose(after, before)
     again = REMEDIES.get("weight-rounding").propose(start, bench)
     assert again.digest == found.digest
+
+
+def test_float_mends_what_weights_lose_too(memory: Memory) -> None:
+    bench = coarse_bench(memory)
+    start = bench.start()
+    found = candidate_effects(start, bench)
+    assert sum(found.in_float.values()) - sum(found.grids.values()) == pytest.approx(found.weights), "of all ops"
+    assert found.in_float["out"] > 1.5 * found.grids["out"], "c2 has the coarse weights"
+    wide, exact = ({step.tensor: step.gain for step in one.steps(start, bench, 1.0)} for one in WIDENINGS)
+    assert wide == pytest.approx(found.grids), "16 bits leave weights as they are"
+    assert exact == pytest.approx(found.in_float)
+
+
+def test_a_tensor_that_the_target_computes_through_has_no_effect(memory: Memory) -> None:
+    bench = coarse_bench(memory)
+
+    class Through(PlanMaker):
+        def plan(self, candidate, statistics):
+            plan = super().plan(candidate, statistics)
+            return replace(plan, activations={name: grid for name, grid in plan.activations.items() if name != "r"})
+
+    maker = bench.material.maker
+    bench.material = replace(bench.material, maker=Through(maker.profile, maker.options))
+    assert set(candidate_effects(bench.start(), bench).grids) == {"out"}
 
 
 def test_rounding_has_no_time_left_where_the_search_has_none(memory: Memory) -> None:

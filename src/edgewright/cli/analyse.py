@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from edgewright.cli import options as o
-from edgewright.cli.deploy import recipe_of
+from edgewright.cli.given import model_or_run
 from edgewright.cli.verb import verb
 
 HELP = """Say which tensors of the quantised network lose what, what that does to which output, and why.
@@ -26,20 +25,11 @@ _Text = Optional[str]  # noqa: UP045 - typer evaluates annotations on 3.10 as we
 
 @verb
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")],
-    images: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--images", metavar="DIR", help="Images to measure on."),
-    ] = None,
+    model: o.ModelOrRun,
+    images: o.MaybeImages = None,
     labels: o.MaybeLabels = None,
-    calibration: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
-    ] = None,
-    target: Annotated[
-        _Text,
-        typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
-    ] = None,
+    calibration: o.Calibration = None,
+    target: o.Target = None,
     task: o.MaybeTask = None,
     precision: Annotated[
         _Text, typer.Option("--precision", metavar="P", help="int8 or int16. [default: int8, or what RUN wants]")
@@ -62,10 +52,7 @@ def command(
         _Text,
         typer.Option("--extract", metavar="NAME", help="Write the smallest piece that shows this op's error."),
     ] = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
-    ] = None,
+    out: o.RunOut = None,
     yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
@@ -73,27 +60,19 @@ def command(
     from edgewright.cli.console import progress
     from edgewright.cli.offer import offer_toolchain
     from edgewright.workflow.analyse import run_analyse
-    from edgewright.workflow.given import recipe_in
 
-    is_run = model.is_dir()
     given: dict[str, Any] = {
         "model": {
-            "path": None if is_run else str(model),
             "task": task,
             "input_shapes": o.shapes(input_shape) or None,
         },
-        "data": {
-            "images": None if images is None else str(images),
-            "labels": None if labels is None else str(labels),
-            "calibration": None if calibration is None else str(calibration),
-        },
+        "data": o.data_section(images, labels, calibration),
         "target": target,
         "precision": None if precision is None else [precision],
         "contract": o.contract_changes(colour, resize, mean, std),
         "quantise": {"observer": observer},
     }
-    recipe = recipe_of(recipe_in(model) if is_run else None, given)
-    place = out if out is not None or not is_run else model
+    recipe, place = model_or_run(model, given, out)
     offer_toolchain(recipe.target, yes=yes)
     found = run_analyse(recipe, place, progress(quiet=as_json), channels=channels or (), extract=extract)
     _show(found, limit, as_json=as_json)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from edgewright.cli import options as o
+from edgewright.cli.given import recipe_of
 from edgewright.cli.verb import command_line, verb
 from edgewright.errors import UserError
 
@@ -27,19 +28,10 @@ _Text = Optional[str]  # noqa: UP045 - typer evaluates annotations on 3.10 as we
 @verb
 def command(
     model: Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)] = None,  # noqa: UP045
-    images: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--images", metavar="DIR", help="Images to measure on."),
-    ] = None,
+    images: o.MaybeImages = None,
     labels: o.MaybeLabels = None,
-    calibration: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
-    ] = None,
-    target: Annotated[
-        _Text,
-        typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
-    ] = None,
+    calibration: o.Calibration = None,
+    target: o.Target = None,
     task: o.MaybeTask = None,
     precision: Annotated[
         _Text,
@@ -103,17 +95,12 @@ def command(
 
     given: dict[str, Any] = {
         "model": {
-            "path": _text(model),
+            "path": None if model is None else str(model),
             "task": task,
             "input_shapes": o.shapes(input_shape) or None,
             "skip_prepare": skip_prepare or None,
         },
-        "data": {
-            "images": _text(images),
-            "labels": _text(labels),
-            "calibration": _text(calibration),
-            "allow_skip": allow_skip or None,
-        },
+        "data": {**o.data_section(images, labels, calibration), "allow_skip": allow_skip or None},
         "target": target,
         "precision": None if precision is None else [word.strip() for word in precision.split(",")],
         "contract": o.contract_changes(colour, resize, mean, std),
@@ -133,27 +120,6 @@ def command(
     run = run_deploy(wanted, out, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)
     return 0 if run.verdict == "passed" else 1
-
-
-def recipe_of(path: Path | None, given: dict[str, Any]) -> Any:
-    """The recipe in a file, with what flags say on top; without a file, what flags say.
-
-    Raises:
-        UserError: the model or the images are missing.
-    """
-    from edgewright.workflow.recipe import load_recipe, make_recipe
-
-    said = {
-        key: {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-        for key, value in given.items()
-        if value is not None
-    }
-    if path is not None:
-        return load_recipe(path, said)
-    if "path" not in said["model"] or "images" not in said["data"]:
-        missing = "MODEL" if "path" not in said["model"] else "--images DIR"
-        raise UserError(f"{missing} is missing", todo="edgewright deploy MODEL --images DIR, or --recipe FILE")
-    return make_recipe(said)
 
 
 def show(run: Any, *, as_json: bool) -> None:
@@ -181,7 +147,3 @@ def show(run: Any, *, as_json: bool) -> None:
         out("Nothing changed since the last run: every result was taken from the run directory.")
     bundle = None if run.bundle is None else str(run.bundle)
     out(closing_line(run.report, bundle=bundle, report_path=str(run.page), seconds=run.seconds))
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -18,6 +18,23 @@ MaybeTask = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--task", metavar="FAMILY", help="Head family, to overrule recognition; 'tensors' for none."),
 ]
+MaybeImages = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--images", metavar="DIR", help="Images to measure on."),
+]
+Calibration = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
+]
+Target = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
+]
+ModelOrRun = Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")]
+RunOut = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
 ]
@@ -73,6 +90,12 @@ TimeLimit = Annotated[
     typer.Option("--time-limit", metavar="SECONDS", help="Longest search; the best so far is kept."),
 ]
 Seed = Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Of everything random. [default: 0]")]  # noqa: UP045
+
+
+def data_section(images: Path | None, labels: Path | None, calibration: Path | None) -> dict[str, Any]:
+    """The data section of a recipe, from flags."""
+    given = {"images": images, "labels": labels, "calibration": calibration}
+    return {name: None if path is None else str(path) for name, path in given.items()}
 
 
 def repair_section(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Optional
-
-import typer
+from typing import Any
 
 from edgewright.cli import options as o
-from edgewright.cli.deploy import recipe_of, show
+from edgewright.cli.deploy import show
+from edgewright.cli.given import model_or_run
 from edgewright.cli.verb import command_line, verb
 
 HELP = """Find the cheapest change of graph, calibration or precision that brings the task metric back.
@@ -22,20 +20,11 @@ Example: edgewright repair runs/model-cpu --max-drop 0.5 --budget "int16-macs<=1
 
 @verb
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")],
-    images: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--images", metavar="DIR", help="Images to measure on."),
-    ] = None,
+    model: o.ModelOrRun,
+    images: o.MaybeImages = None,
     labels: o.MaybeLabels = None,
-    calibration: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--calibration", metavar="DIR", help="Images to calibrate on; else every other one of --images."),
-    ] = None,
-    target: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
-    ] = None,
+    calibration: o.Calibration = None,
+    target: o.Target = None,
     task: o.MaybeTask = None,
     max_drop: o.MaxDrop = None,
     allow: o.Allow = None,
@@ -43,10 +32,7 @@ def command(
     keep_outputs: o.KeepOutputs = False,
     time_limit: o.TimeLimit = None,
     seed: o.Seed = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
-    ] = None,
+    out: o.RunOut = None,
     yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
@@ -54,22 +40,15 @@ def command(
     from edgewright.cli.console import progress
     from edgewright.cli.offer import offer_toolchain
     from edgewright.workflow.deploy import run_deploy
-    from edgewright.workflow.given import recipe_in
 
-    is_run = model.is_dir()
     given: dict[str, Any] = {
-        "model": {"path": None if is_run else str(model), "task": task},
-        "data": {
-            "images": None if images is None else str(images),
-            "labels": None if labels is None else str(labels),
-            "calibration": None if calibration is None else str(calibration),
-        },
+        "model": {"task": task},
+        "data": o.data_section(images, labels, calibration),
         "target": target,
         "verify": {"max_drop": max_drop, "repair": True},
         "repair": o.repair_section(allow, budget, keep_outputs, time_limit, seed),
     }
-    recipe = recipe_of(recipe_in(model) if is_run else None, given)
-    place = out if out is not None or not is_run else model
+    recipe, place = model_or_run(model, given, out)
     offer_toolchain(recipe.target, yes=yes)
     run = run_deploy(recipe, place, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)

@@ -78,11 +78,11 @@ def tensor_effects(
         weight_errors={name: (error,) for name, error in weights.items()},
     )
     squares = squared_effects(found)
-    sharers = {name: len(tensors) for name, tensors in _tensors_of(model, plan, weights).items()}
+    sharers = {name: len(tensors) for name, tensors in tensors_behind_weights(model, plan, weights).items()}
     totals = {
         name: {part: float(value[0]) for part, value in squares[name].items()} for name in grids if name in squares
     }
-    for name, tensors in _tensors_of(model, plan, weights).items():
+    for name, tensors in tensors_behind_weights(model, plan, weights).items():
         for tensor in tensors:
             for part, value in squares.get(name, {}).items():
                 if tensor in totals:  # a weight that several ops read is one error: each has its share
@@ -130,7 +130,7 @@ def weight_errors(model: Model, plan: PrecisionPlan) -> dict[str, NDArray[np.flo
     return found
 
 
-def _tensors_of(model: Model, plan: PrecisionPlan, weights: Iterable[str]) -> dict[str, list[str]]:
+def tensors_behind_weights(model: Model, plan: PrecisionPlan, weights: Iterable[str]) -> dict[str, list[str]]:
     """Gridded tensors whose op, or what is computed together with it, reads a weight, by weight."""
     found: dict[str, list[str]] = {name: [] for name in weights}
     for tensor, made in made_values(model.ir.graph).items():

@@ -1,4 +1,4 @@
-"""When no repair suffices: the best that was reached, and what it would take."""
+"""What a search says beside its figures: what could not be built, and, when nothing suffices, what it would take."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def nothing_suffices(result: SearchResult, what: str, allowed: Collection[Kind],
     return Finding("EW605", Severity.ERROR, what, told, evidence, _what_it_takes(result, allowed, budget))
 
 
+def unbuilt(result: SearchResult) -> list[Finding]:
+    """EW606 for each candidate that the toolchain could not build or run."""
+    return [
+        Finding(
+            "EW606",
+            Severity.WARNING,
+            entry.candidate.name,
+            f"The toolchain fails on this candidate: {entry.confirmation.failed.splitlines()[0]}.",
+            {"error": entry.confirmation.failed},
+        )
+        for entry in result.entries
+        if entry.confirmation is not None and entry.confirmation.failed
+    ]
+
+
 def _what_it_takes(result: SearchResult, allowed: Collection[Kind], budget: str) -> str:
     if result.ended:
         return f"The search ended early ({result.ended}): give it more, it goes on where it stopped."
@@ -53,6 +68,8 @@ def _what_it_takes(result: SearchResult, allowed: Collection[Kind], budget: str)
 
 def _loses(entry: Entry) -> str:
     confirmation = entry.confirmation
+    if confirmation is not None and confirmation.failed:
+        return "cannot be built"
     if confirmation is not None and confirmation.drop is not None:
         return f"loses {confirmation.drop:.1f} points"
     return f"has a relative L2 of {loss(entry):.3g}"

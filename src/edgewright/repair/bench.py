@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +53,7 @@ class Confirmation:
         parts: relative L2 of each part; None: not finite.
         passed: whether it is within the limits of the verdict.
         cost: with its latency, where the target can run and the budget asks for it.
+        failed: why the toolchain could not build or run it; empty when it could. It has no figures then.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Confirmation:
     parts: Mapping[str, float | None]
     passed: bool
     cost: Cost
+    failed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON data."""
@@ -91,7 +93,6 @@ class Material:
     whole_macs: int
     keep_outputs: bool = False
     seed: int = 0
-    absorbed: frozenset[str] = field(default_factory=frozenset)
 
 
 class Bench(Protocol):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.diagnose.effects import squared_effects, weigh_positions, weight_errors
+from edgewright.diagnose.effects import squared_effects, tensors_behind_weights, weigh_positions, weight_errors
 from edgewright.graph.model import Model
 from edgewright.graph.reference import Feeds
 from edgewright.quant.layout import layout
+from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.sensitivity import Effects, effects
 from edgewright.repair.bench import Bench, Material
 from edgewright.repair.candidate import Candidate
@@ -37,10 +38,17 @@ class CandidateEffects:
     Attributes:
         grids: by the tensor that owns an 8-bit grid.
         weights: of all weights together, as if independent of each other.
+        by_op: of the weights of single ops, by the tensor that owns the grid of what the op makes.
     """
 
     grids: Mapping[str, float]
     weights: float
+    by_op: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def in_float(self) -> Mapping[str, float]:
+        """What goes away where an op is computed in float: what its grid does and what its weights do."""
+        return {name: gain + self.by_op.get(name, 0.0) for name, gain in self.grids.items()}
 
     @property
     def weights_share(self) -> float:
@@ -53,15 +61,16 @@ def candidate_effects(candidate: Candidate, bench: Bench) -> CandidateEffects:
     """Predict what each 8-bit grid of a candidate does, and its weights; these before they were fitted to the data."""
     maker = bench.material.maker
     plan = maker.plan(candidate, bench.statistics(candidate))
-    leaders = set(layout(candidate.model, maker.profile, candidate.ops).leaders.values())
+    leads = layout(candidate.model, maker.profile, candidate.ops).leaders
+    leaders = set(leads.values())
     sources = _sources(candidate)
     known = {value.name for node in candidate.whole.ir.graph for value in node.outputs}
     grids: dict[str, tuple[Grid, ...]] = {}
     asked: dict[str, str] = {}
     for name in sorted(leaders):
         source, divisor = sources.get(name, (name, 1.0))
-        grid = plan.activations[name]
-        if source in known and grid.bits == 8:
+        grid = plan.activations.get(name)  # none where the target computes through the tensor
+        if grid is not None and source in known and grid.bits == 8:
             # the source's grid: the same codes, steps larger by the divisor
             grids[source] = (replace(grid, scale=np.asarray(grid.scale * divisor, np.float32)),)
             asked[name] = source
@@ -71,7 +80,20 @@ def candidate_effects(candidate: Candidate, bench: Bench) -> CandidateEffects:
     return CandidateEffects(
         grids={name: float(totals[source][0]) for name, source in asked.items() if source in totals},
         weights=sum(float(totals[name][0]) for name in weights if name in totals),
+        by_op=_by_maker({name: float(totals[name][0]) for name in weights if name in totals}, plain, plan, leads),
     )
+
+
+def _by_maker(
+    damage: Mapping[str, float], model: Model, plan: PrecisionPlan, leaders: Mapping[str, str]
+) -> dict[str, float]:
+    """Damage of weights, by the tensor that owns the grid of what their ops make; shared weights are divided."""
+    found: dict[str, float] = {}
+    for name, tensors in tensors_behind_weights(model, plan, damage).items():
+        owners = {leaders.get(tensor, tensor) for tensor in tensors}
+        for owner in owners:
+            found[owner] = found.get(owner, 0.0) + damage[name] / len(owners)
+    return found
 
 
 def part_effects(

@@ -109,7 +109,7 @@ class SearchResult:
 def loss(entry: Entry) -> float:
     """Drop of the task metric; without one, the largest error of a part."""
     confirmation = entry.confirmation
-    if confirmation is None:
+    if confirmation is None or confirmation.failed:
         return float("inf")
     if confirmation.drop is not None:
         return confirmation.drop

@@ -37,11 +37,12 @@ class Widening:
         """Degrees in order; each holds all before it. Empty where nothing is known to help."""
         if self.precision not in bench.material.precisions:
             return ()
+        effects = candidate_effects(candidate, bench)
         return widening_order(
             candidate.model,
             bench.material.maker.profile,
             {name: precision for name, precision in candidate.ops.items() if precision != "float"},
-            candidate_effects(candidate, bench).grids,
+            effects.in_float if self.precision == "float" else effects.grids,
             count_macs(candidate.model),
             largest_share,
             by_op=self.precision == "float",

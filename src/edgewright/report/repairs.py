@@ -107,6 +107,8 @@ def _confirmed(entry: Mapping[str, Any]) -> str:
     confirmation = entry["confirmation"]
     if confirmation is None:
         return "-"
+    if confirmation["failed"]:
+        return "not built"
     if confirmation["metric"]:
         metric = Metric.from_json(confirmation["metric"])
         return f"{metric.name} {metric_text(metric)} ({text.plural(metric.images, 'image')})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgewright.errors import TargetMismatch
 from edgewright.tensors import Grid, TensorSpec
 
 
@@ -65,6 +66,19 @@ class Artifact:
     def path(self) -> Path:
         """The file that the runtime loads."""
         return self.folder / self.files[0]
+
+    def require(self, target: str) -> None:
+        """Refuse to be opened by another target than the one that it was built for.
+
+        Raises:
+            TargetMismatch: it was built for another one.
+        """
+        if self.target != target:
+            raise TargetMismatch(
+                f"this artifact was built for {self.target}, not for {target}",
+                where=str(self.path),
+                todo=f"open it on {self.target}, or deploy the model again with --target {target}",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The artifact as JSON data, without `folder`: it moves."""

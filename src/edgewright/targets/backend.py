@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from typing_extensions import Self
@@ -121,3 +121,15 @@ class Backend(Protocol):
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
         """Findings about what the toolchain really did with the plan."""
+
+
+@runtime_checkable
+class Drafting(Protocol):
+    """A backend that can give, much sooner than `build`, an artifact that computes the same but cannot ship."""
+
+    def draft(self, model: Model, plan: PrecisionPlan, folder: Path, samples: Samples | None = None) -> Artifact:
+        """As `Backend.build`, but for the chip's own file. It has the digest of what `build` would give.
+
+        Raises:
+            UserError, ToolchainError: as `build`; what only the compiler refuses is not seen.
+        """

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgewright.quant.profile import FusionProfile
+from edgewright.targets.backend import Capabilities
 from edgewright.toml_io import loads_toml
 
 
@@ -34,4 +35,24 @@ def fusion_profile(facts: Mapping[str, Any], chip: str) -> FusionProfile:
         per_channel_weights=table["per_channel_weights"],
         activation_dtypes=table["activation_dtypes"],
         weight_dtypes=table["weight_dtypes"],
+    )
+
+
+def capabilities_of(vendor: str, chip: str, **more: Any) -> Capabilities:
+    """What the facts file says of a chip.
+
+    Args:
+        more: what it does not say: fields of `Capabilities`.
+    """
+    facts = load_facts(vendor)
+    table = facts["chips"][chip]
+    return Capabilities(
+        target=f"{vendor}/{chip}",
+        title=table["title"],
+        precisions=tuple(table["precisions"]),
+        fusion=fusion_profile(facts, chip),
+        min_opset=facts["toolchain"]["min_opset"],
+        max_opset=facts["toolchain"]["max_opset"],
+        latency=table["latency"],
+        **more,
     )

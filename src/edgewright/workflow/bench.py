@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgewright.errors import ToolchainError
 from edgewright.files import write_json_atomic
 from edgewright.findings import Finding, Severity
 from edgewright.graph.macs import count_macs
@@ -26,13 +27,16 @@ from edgewright.quant.statistics import TensorStatistics, load_statistics, save_
 from edgewright.repair.bench import Confirmation, Material, Trial
 from edgewright.repair.candidate import Candidate, PlanMaker
 from edgewright.repair.cost import Cost, cost_of
+from edgewright.targets.backend import Backend, Drafting
+from edgewright.toolchains.environments import ToolchainMissing
 from edgewright.verify.verdict import Limits, drop_of
 from edgewright.workflow.calibrated import Calibrated
 from edgewright.workflow.inputs import ImageFiles
+from edgewright.workflow.measured import network_inputs
 from edgewright.workflow.recipe import QuantiseSection
 from edgewright.workflow.timing import time_variants
-from edgewright.workflow.trials import Trials, network_inputs
-from edgewright.workflow.variants import Built, Drafting, Workshop
+from edgewright.workflow.trials import Trials
+from edgewright.workflow.variants import Built, Workshop
 
 JOURNAL = "search.json"
 _NEW_IMAGES = 32
@@ -65,6 +69,7 @@ class RepairBench:
     findings: Callable[[Candidate, PrecisionPlan], tuple[Finding, ...]] | None = None
     timed: bool = False
     built: list[tuple[Candidate, Built]] = field(default_factory=list)
+    _plans: dict[str, PrecisionPlan] = field(default_factory=dict, repr=False)
 
     def statistics(self, candidate: Candidate) -> Mapping[str, TensorStatistics]:
         """Those of the prepared model, and of what rewrites made."""
@@ -89,16 +94,21 @@ class RepairBench:
         return Trial.from_json(self._stage("trial", key, compute)[0])
 
     def confirm(self, candidate: Candidate) -> Confirmation:
-        """Build for the target and measure on the evaluation images."""
-        built = self._build(candidate)
-        row = built.judge(self.allowed, None, "", "passed")
+        """Build for the target and measure on the evaluation images. What the toolchain cannot do is no repair."""
+        cost = self.cost(candidate)
+        try:
+            built = self._build(candidate)
+        except ToolchainMissing:
+            raise
+        except ToolchainError as error:
+            return Confirmation(candidate.name, None, None, {}, passed=False, cost=cost, failed=str(error))
         return Confirmation(
             name=built.name,
             metric=built.metric,
             drop=drop_of(built.reference_metric, built.metric),
             parts={error.part: error.relative_l2 for error in built.errors},
-            passed=row.verdict != "failed",
-            cost=replace(self.cost(candidate), latency=self._latency(built)),
+            passed=self._passes(built),
+            cost=replace(cost, latency=self._latency(built)),
         )
 
     def cost(self, candidate: Candidate) -> Cost:
@@ -153,29 +163,25 @@ class RepairBench:
         return Trials(self.workshop.task, self.calibrated.model, tried)
 
     def _plan(self, candidate: Candidate) -> PrecisionPlan:
-        known = self.__dict__.setdefault("_plans", {})
-        if candidate.digest not in known:
-            known[candidate.digest] = self.material.maker.plan(candidate, self.statistics(candidate))
-        plan: PrecisionPlan = known[candidate.digest]
-        return plan
+        if candidate.digest not in self._plans:
+            self._plans[candidate.digest] = self.material.maker.plan(candidate, self.statistics(candidate))
+        return self._plans[candidate.digest]
 
     def _emulated(self, candidate: Candidate) -> Callable[[Feeds], Outputs]:
-        expected = self.workshop.backend.expected_plan(candidate.model, self._plan(candidate))
-        session = ReferenceSession(write_qdq(candidate.model, expected).data, name=candidate.name)
+        session = ReferenceSession(write_qdq(candidate.model, self._plan(candidate)).data, name=candidate.name)
         restorer = Restorer(candidate.restore)
         return lambda feeds: restorer(session(feeds))
 
     def _build(self, candidate: Candidate) -> Built:
+        """What was built of a candidate: a draft tells whether it is worth the compiler's time, and no more."""
         for known, built in self.built:
             if known.digest == candidate.digest:
                 return built
         built = self._make(candidate, draft=True)
+        if isinstance(self.workshop.backend, Drafting) and self._passes(built):
+            built = self._make(candidate, draft=False)
         self.built.append((candidate, built))
         return built
-
-    def finished(self, candidate: Candidate, built: Built) -> Built:
-        """A candidate that the table shows, built to the end where the search made do with a draft."""
-        return self._make(candidate, draft=False) if isinstance(self.workshop.backend, Drafting) else built
 
     def _make(self, candidate: Candidate, *, draft: bool) -> Built:
         plan = self._plan(candidate)
@@ -183,6 +189,9 @@ class RepairBench:
         steps = (*told, *_steps(candidate))
         model, restore = candidate.model, candidate.restore
         return self.workshop.make(candidate.name, self.precision, plan, steps, model, restore, draft=draft)
+
+    def _passes(self, built: Built) -> bool:
+        return built.judge(self.allowed, None, "", "passed").verdict != "failed"
 
     def _latency(self, built: Built) -> float | None:
         """Time of a run relative to that of the first variant; None where it is not asked for."""
@@ -221,15 +230,30 @@ def _steps(candidate: Candidate) -> list[Finding]:
     ]
 
 
-def plan_maker(calibrated: Calibrated, section: QuantiseSection) -> PlanMaker:
-    """Makes plans under the user's options."""
+@dataclass(frozen=True)
+class ExpectedPlans(PlanMaker):
+    """Makes plans as the target is expected to compute them, so that biases and rounding fit what will be built.
+
+    Attributes:
+        expected: see `targets.backend.Backend.expected_plan`.
+    """
+
+    expected: Callable[[Model, PrecisionPlan], PrecisionPlan]
+
+    def plan(self, candidate: Candidate, statistics: Mapping[str, TensorStatistics]) -> PrecisionPlan:
+        """See `PlanMaker.plan`."""
+        return self.expected(candidate.model, super().plan(candidate, statistics))
+
+
+def plan_maker(calibrated: Calibrated, section: QuantiseSection, backend: Backend) -> PlanMaker:
+    """Makes plans under the user's options, as the target will take them."""
     options = QuantOptions(
         observer=parse_observer("minmax"),
         symmetric=section.symmetric or calibrated.profile.symmetric_activations,
         activation_dtype=section.activation,
         per_channel=section.per_channel,
     )
-    return PlanMaker(calibrated.profile, options)
+    return ExpectedPlans(calibrated.profile, options, backend.expected_plan)
 
 
 def whole_macs(model: Model) -> int:

@@ -20,10 +20,9 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.tensors import Part
 from edgewright.workflow.calibrated import Calibrated
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import Task
+from edgewright.workflow.measured import Task, network_inputs
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.run_dir import RunDir
-from edgewright.workflow.trials import network_inputs
 
 TENSOR_IMAGES = 32
 """Images that the error of each tensor is summed over: relative errors are the same to two digits with half of them."""

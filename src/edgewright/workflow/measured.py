@@ -16,7 +16,7 @@ from edgewright.data.images import read_image
 from edgewright.data.labels import Labels
 from edgewright.errors import UserError
 from edgewright.findings import Finding
-from edgewright.targets.backend import Outputs, Session
+from edgewright.targets.backend import Feeds, Outputs, Session
 from edgewright.tasks.base import FAMILIES, Head
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.detection.metrics import agreement_ap, coco_ap
@@ -179,6 +179,11 @@ def samples(images: ImageFiles, contract: Contract) -> Iterator[Sample]:
     for path in images.paths:
         tensor, placement = preprocess(read_image(path), contract)
         yield Sample(path.name, {contract.input: tensor}, placement)
+
+
+def network_inputs(images: ImageFiles, task: Task) -> Iterator[Feeds]:
+    """Network inputs of the images without where the image lies in them, one at a time."""
+    return (sample.feeds for sample in samples(images, task.contract))
 
 
 def detection_metrics(

@@ -14,7 +14,7 @@ from edgewright.graph.model import Model
 from edgewright.quant.layout import default_precisions
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
-from edgewright.repair.account import nothing_suffices
+from edgewright.repair.account import nothing_suffices, unbuilt
 from edgewright.repair.bench import Material
 from edgewright.repair.budget import Budget, parse_budget
 from edgewright.repair.candidate import Candidate
@@ -90,13 +90,12 @@ class Quantiser:
         best = result.best.candidate.digest if result.best else ""
         shown = {start.digest, best, *(entry.candidate.digest for entry in result.front)}
         order = sorted(bench.built, key=lambda pair: (pair[0].digest == best, pair[0].digest != start.digest))
-        rows = [(candidate, built) for candidate, built in order if candidate.digest in shown]
         short = nothing_suffices(result, precision, settings.allow, settings.budget)
         said = {"precision": precision, "allow": list(settings.allow), "budget": settings.budget}
         return Quantised(
-            built=tuple(built if candidate is start else bench.finished(candidate, built) for candidate, built in rows),
+            built=tuple(built for candidate, built in order if candidate.digest in shown),
             repair={**result.to_json(), **said},
-            findings=() if short is None else (short,),
+            findings=(*unbuilt(result), *(() if short is None else (short,))),
         )
 
     def _budget(self) -> Budget:
@@ -123,7 +122,7 @@ class Quantiser:
         }
         settings = self.recipe.repair
         material = Material(
-            maker=plan_maker(calibrated, self.recipe.quantise),
+            maker=plan_maker(calibrated, self.recipe.quantise, self.workshop.backend),
             parts=self.workshop.task.head.parts,
             precisions=self.workshop.backend.capabilities().precisions,
             whole_macs=whole_macs(calibrated.model),

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgewright.data.contract import preprocess
-from edgewright.data.images import read_image
 from edgewright.graph.model import Model
 from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
 from edgewright.repair.bench import Trial
@@ -78,9 +73,3 @@ class Trials:
             if not self._full:
                 self._kept.append((sample, outputs))
             yield sample, outputs
-
-
-def network_inputs(images: ImageFiles, task: Task) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Network inputs of the images, one at a time."""
-    for path in images.paths:
-        yield {task.contract.input: preprocess(read_image(path), task.contract)[0]}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
@@ -14,13 +15,13 @@ from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Backend, Feeds, Samples, Session
+from edgewright.targets.backend import Backend, Drafting, Feeds, Session
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
 from edgewright.verify.verdict import BUILT_WRONG, Limits, drop_of, reasons_against
 from edgewright.workflow.blame import blamed
 from edgewright.workflow.inputs import ImageFiles
-from edgewright.workflow.measured import Measured, Task, measure_stage, samples
+from edgewright.workflow.measured import Measured, Task, measure_stage, network_inputs
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.remembered import RememberedSession
 from edgewright.workflow.run_dir import RunDir
@@ -95,18 +96,6 @@ class Built:
             ops={name: int(self.artifact.read_back[name]) for name in ("int8", "int16", "float")},
             artifact_digest=self.artifact.digest,
         )
-
-
-@runtime_checkable
-class Drafting(Protocol):
-    """A backend that can give, much sooner than `build`, an artifact that computes the same but cannot ship."""
-
-    def draft(self, model: Model, plan: PrecisionPlan, folder: Path, samples: Samples | None = None) -> Artifact:
-        """As `Backend.build`, but for the chip's own file. It has the digest of what `build` would give.
-
-        Raises:
-            UserError, ToolchainError: as `build`; what only the compiler refuses is not seen.
-        """
 
 
 class Workshop:
@@ -219,7 +208,7 @@ class Workshop:
         def compute(folder: Path) -> dict[str, Any]:
             with self.progress.step(f"build {name}"):
                 built = load_model(self.prepared) if model is None else model
-                inputs = None if self.calibration is None else self._calibration_inputs
+                inputs = None if self.calibration is None else functools.partial(_inputs, self.calibration, self.task)
                 log = self.run.log_of(f"build {name}")
                 with blamed(self.backend, built, plan, self.task.head.family, self.progress, log):
                     if drafting is not None and plan is not None:
@@ -228,11 +217,6 @@ class Workshop:
 
         result = self.run.stage(f"build {name}", key, compute)
         return Artifact.from_json(result.data, result.folder)
-
-    def _calibration_inputs(self, most: int) -> Iterator[Feeds]:
-        images = self.calibration or self.images
-        for sample in samples(images.spread(most), self.task.contract):
-            yield sample.feeds
 
     def _sessions(
         self, artifact: Artifact, stage: str, restore: Model | None, *, with_prepared: bool
@@ -247,6 +231,10 @@ class Workshop:
 
     def _open(self, artifact: Artifact, restore: Model | None) -> ArtifactSession:
         return ArtifactSession(self.backend.open(artifact), artifact, self.task.contract, restore)
+
+
+def _inputs(images: ImageFiles, task: Task, most: int) -> Iterator[Feeds]:
+    return network_inputs(images.spread(most), task)
 
 
 def _plain(model: Model) -> Session:

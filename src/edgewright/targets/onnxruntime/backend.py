@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import onnx_ir as ir
-
-from edgewright.errors import TargetMismatch, UserError
+from edgewright.errors import UserError
 from edgewright.files import write_bytes_atomic
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
@@ -19,10 +17,11 @@ from edgewright.quant.qdq import write_qdq
 from edgewright.quant.qdq_read import read_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Samples, Session
-from edgewright.targets.facts import fusion_profile, load_facts
+from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.onnxruntime.host import host_facts
 from edgewright.targets.onnxruntime.readback import as_planned, read_back
 from edgewright.targets.onnxruntime.review import review
+from edgewright.targets.qdq_trace import trace_qdq
 
 _FILE = "model.onnx"
 
@@ -35,16 +34,10 @@ class OnnxRuntimeBackend:
 
     def capabilities(self) -> Capabilities:
         """What ONNX Runtime can do on a CPU."""
-        facts = load_facts("onnxruntime")
-        chip = facts["chips"][self._chip]
-        return Capabilities(
-            target=f"onnxruntime/{self._chip}",
-            title=chip["title"],
-            precisions=tuple(chip["precisions"]),
-            fusion=fusion_profile(facts, self._chip),
-            min_opset=facts["toolchain"]["min_opset"],
-            max_opset=facts["toolchain"]["max_opset"],
-            latency=chip["latency"],
+        chip = load_facts("onnxruntime")["chips"][self._chip]
+        return capabilities_of(
+            "onnxruntime",
+            self._chip,
             emulated=chip.get("emulated", False),
         )
 
@@ -88,34 +81,12 @@ class OnnxRuntimeBackend:
 
     def open(self, artifact: Artifact) -> Session:
         """Load an artifact."""
-        mine = self.capabilities().target
-        if artifact.target != mine:
-            raise TargetMismatch(
-                f"this artifact was built for {artifact.target}, not for {mine}",
-                where=str(artifact.path),
-                todo=f"open it on {artifact.target}, or deploy the model again with --target {mine}",
-            )
+        artifact.require(self.capabilities().target)
         return ReferenceSession(artifact.path.read_bytes(), name=artifact.path.name)
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Inner tensors as the artifact computes them; a gridded tensor is seen behind its grid."""
-        changed = load_model(artifact.path).clone()
-        values = {value.name: value for node in changed.graph for value in node.outputs}
-        shown: dict[str, str] = {}
-        known = {value.name for value in changed.graph.outputs}
-        for name in tensors:
-            seen = name if name in known else next((n for n in (f"{name}_dequantised", name) if n in values), None)
-            if seen is None:
-                raise UserError(f"the artifact has no tensor {name!r}", where=str(artifact.path))
-            shown[name] = seen
-            if seen not in known:
-                values[seen].dtype = ir.DataType.FLOAT
-                changed.graph.outputs.append(values[seen])
-                known.add(seen)
-        session = ReferenceSession(Model(changed).data, name=artifact.path.name)
-        for sample in feeds:
-            found = session(sample, list(dict.fromkeys(shown.values())))
-            yield {name: found[seen] for name, seen in shown.items()}
+        return trace_qdq(artifact.path, tensors, feeds)
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """The plan itself."""

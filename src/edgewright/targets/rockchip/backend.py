@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgewright.errors import TargetMismatch, UserError
+from edgewright.errors import UserError
 from edgewright.files import digest_of
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Backend, Capabilities, Feeds, Outputs, Samples, Session
-from edgewright.targets.facts import fusion_profile, load_facts
+from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.rockchip.calibrate import (
     FUSED_FILE,
     STATE_FILE,
@@ -55,16 +55,9 @@ class RockchipBackend:
 
     def capabilities(self) -> Capabilities:
         """What the chip and the toolkit can do."""
-        facts = load_facts(VENDOR)
-        chip = facts["chips"][self._chip]
-        return Capabilities(
-            target=f"{VENDOR}/{self._chip}",
-            title=chip["title"],
-            precisions=tuple(chip["precisions"]),
-            fusion=fusion_profile(facts, self._chip),
-            min_opset=facts["toolchain"]["min_opset"],
-            max_opset=facts["toolchain"]["max_opset"],
-            latency=chip["latency"],
+        return capabilities_of(
+            VENDOR,
+            self._chip,
             runs_here=_runs_here(),
             reason="" if _runs_here() else f"{NAME} runs on Linux on x86-64 only",
             emulated=True,
@@ -113,13 +106,7 @@ class RockchipBackend:
 
     def open(self, artifact: Artifact) -> Session:
         """The simulator of an artifact."""
-        mine = self.capabilities().target
-        if artifact.target != mine:
-            raise TargetMismatch(
-                f"this artifact was built for {artifact.target}, not for {mine}",
-                where=str(artifact.path),
-                todo=f"open it on {artifact.target}, or deploy the model again with --target {mine}",
-            )
+        artifact.require(self.capabilities().target)
         return SimulatorSession(artifact, self._tool)
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:

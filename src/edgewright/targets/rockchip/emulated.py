@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
-from edgewright.errors import TargetMismatch, UserError
+from edgewright.errors import UserError
 from edgewright.files import digest_of, explained_write_errors, write_bytes_atomic, write_json_atomic, write_text_atomic
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
@@ -26,7 +25,8 @@ from edgewright.quant.qdq import write_qdq
 from edgewright.quant.qdq_read import read_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Feeds, Outputs, Samples, Session
-from edgewright.targets.facts import fusion_profile, load_facts
+from edgewright.targets.facts import capabilities_of
+from edgewright.targets.qdq_trace import trace_qdq
 from edgewright.targets.rockchip.plan import limits
 from edgewright.targets.rockchip.tool import VENDOR
 
@@ -45,16 +45,9 @@ class EmulatedBackend:
 
     def capabilities(self) -> Capabilities:
         """What the chip can do."""
-        facts = load_facts(VENDOR)
-        chip = facts["chips"][self._chip]
-        return Capabilities(
-            target=f"{VENDOR}/{self._chip}",
-            title=chip["title"],
-            precisions=tuple(chip["precisions"]),
-            fusion=fusion_profile(facts, self._chip),
-            min_opset=facts["toolchain"]["min_opset"],
-            max_opset=facts["toolchain"]["max_opset"],
-            latency=chip["latency"],
+        return capabilities_of(
+            VENDOR,
+            self._chip,
             emulated=True,
             needs_samples=True,
         )
@@ -101,30 +94,14 @@ class EmulatedBackend:
 
     def open(self, artifact: Artifact) -> Session:
         """The emulation."""
-        mine = self.capabilities().target
-        if artifact.target != mine:
-            raise TargetMismatch(f"this artifact was built for {artifact.target}, not for {mine}")
+        artifact.require(self.capabilities().target)
         session = ReferenceSession(artifact.path.read_bytes(), name=artifact.path.name)
         session.ran_on = f"emulated {self._chip} by {session.ran_on}"
         return session
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Inner tensors as they are emulated; a gridded tensor is seen behind its grid."""
-        changed = load_model(artifact.path).clone()
-        values = {value.name or "": value for node in changed.graph for value in node.outputs}
-        shown: dict[str, str] = {}
-        for name in tensors:
-            seen = next((known for known in (f"{name}_dequantised", name) if known in values), None)
-            if seen is None:
-                raise UserError(f"the artifact has no tensor {name!r}", where=str(artifact.path))
-            shown[name] = seen
-            if not values[seen].is_graph_output():
-                values[seen].dtype = ir.DataType.FLOAT
-                changed.graph.outputs.append(values[seen])
-        session = ReferenceSession(Model(changed).data, name=artifact.path.name)
-        for sample in feeds:
-            found = session(sample, list(dict.fromkeys(shown.values())))
-            yield {name: found[seen] for name, seen in shown.items()}
+        return trace_qdq(artifact.path, tensors, feeds)
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """The plan itself."""

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgewright.errors import TargetMismatch, UserError
+from edgewright.errors import UserError
 from edgewright.files import digest_of
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Session
-from edgewright.targets.facts import fusion_profile, load_facts
+from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.sophgo.build import (
     LOWERED,
     NAMES,
@@ -57,15 +57,9 @@ class SophgoBackend:
 
     def capabilities(self) -> Capabilities:
         """What the chip can do."""
-        facts = load_facts(VENDOR)
-        return Capabilities(
-            target=f"{VENDOR}/{self._chip}",
-            title=self._facts["title"],
-            precisions=tuple(self._facts["precisions"]),
-            fusion=fusion_profile(facts, self._chip),
-            min_opset=facts["toolchain"]["min_opset"],
-            max_opset=facts["toolchain"]["max_opset"],
-            latency=self._facts["latency"],
+        return capabilities_of(
+            VENDOR,
+            self._chip,
             runs_here=platform.machine() == "x86_64" and platform.system() == "Linux",
             reason="TPU-MLIR exists for Linux on x86-64 only",
             emulated=True,
@@ -114,12 +108,12 @@ class SophgoBackend:
 
     def open(self, artifact: Artifact) -> Session:
         """Open an artifact in TPU-MLIR's interpreter."""
-        self._check_mine(artifact)
+        artifact.require(f"{VENDOR}/{self._chip}")
         return SophgoSession(artifact, self._simulation(self._environment(), artifact.folder, artifact.files))
 
     def open_chip(self, artifact: Artifact) -> Session:
         """Open an artifact on the vendor's model of the chip: bit by bit as the chip, seconds for each sample."""
-        self._check_mine(artifact)
+        artifact.require(f"{VENDOR}/{self._chip}")
         chip = Simulation(self._environment(), "chip", [artifact.path])
         return SophgoSession(artifact, chip)
 
@@ -188,15 +182,6 @@ class SophgoBackend:
                 f"{facts.target} does not compute in {', '.join(sorted(widths - set(facts.precisions)))}",
                 why=f"it has {', '.join(facts.precisions)} ({', '.join(self._facts['modes'])} in TPU-MLIR's words)",
                 todo="choose another precision or another target",
-            )
-
-    def _check_mine(self, artifact: Artifact) -> None:
-        mine = f"{VENDOR}/{self._chip}"
-        if artifact.target != mine:
-            raise TargetMismatch(
-                f"this artifact was built for {artifact.target}, not for {mine}",
-                where=str(artifact.path),
-                todo=f"open it on {artifact.target}, or deploy the model again with --target {mine}",
             )
 
     def _digest(self, model: Model, plan: PrecisionPlan | None, tables: Tables | None) -> str:
