@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # a folder may import from its own layer's listed peers and from every layer below
 LAYERS: list[set[str]] = [
     {"errors", "findings", "tensors", "registry", "files", "toml_io", "_version"},
-    {"graph"},
+    {"graph", "kernels"},
     {"data"},
     {"tasks", "quant", "toolchains"},
     {"targets", "sources"},

@@ -1,0 +1,1 @@
+"""The loops for Numba. Importing a module here imports Numba: `kernels.choice.loops` does so where it is there."""
