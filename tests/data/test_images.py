@@ -12,7 +12,6 @@ from edgewright.data import images
 from edgewright.data.image_header import image_header
 from edgewright.data.images import (
     Skipped,
-    frames,
     image_digest,
     image_from_bytes,
     iterate_images,
@@ -241,33 +240,3 @@ def test_only_bad_images_are_an_error_even_when_skipping(tmp_path):
 def test_images_are_read_only_when_they_are_wanted(tmp_path):
     stream = iterate_images(mixed(tmp_path))
     assert next(stream)[0].name == "a.png"  # b.png, unreadable, was not touched yet
-
-
-def test_frames_of_a_file_a_folder_and_a_video(tmp_path):
-    for name in ("b.png", "a.png"):
-        put(tmp_path / "set" / name)
-    assert [name for name, _ in frames(tmp_path / "set")] == ["a.png", "b.png"]
-    assert [image.shape for _, image in frames(tmp_path / "set" / "a.png")] == [(60, 80, 3)]
-    video = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (80, 60))
-    for shade in (0, 120, 240):
-        writer.write(np.full((60, 80, 3), shade, np.uint8))
-    writer.release()
-    found = list(frames(video))
-    assert [name for name, _ in found] == ["clip.avi#000000", "clip.avi#000001", "clip.avi#000002"]
-    assert [round(float(image.mean()) / 120) for _, image in found] == [0, 1, 2]
-
-
-def test_a_video_that_is_none(tmp_path):
-    with pytest.raises(DataError, match="finds no frame"):
-        list(frames(put(tmp_path / "a.mp4", b"text" * 100)))
-
-
-def test_a_video_with_frames_beyond_the_limit(tmp_path, monkeypatch):
-    video = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (80, 60))
-    writer.write(PIXELS)
-    writer.release()
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
-    with pytest.raises(DataError, match="megapixels"):
-        list(frames(video))

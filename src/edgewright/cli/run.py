@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import out, out_json
-    from edgewright.data.images import frames
+    from edgewright.data.frames import frames
     from edgewright.runtime.predictor import load
     from edgewright.workflow.predict import describe_prediction, save_drawn
 

@@ -16,7 +16,6 @@ from edgewright.errors import DataError
 from edgewright.files import file_digest, is_text
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 MAX_PIXELS = 178_000_000  # half a gigabyte of BGR: above any camera, below any memory that edge work is done on
 MAX_FILE_BYTES = 2**30
 
@@ -140,43 +139,6 @@ def readable_images(paths: Sequence[Path], *, allow_skip: bool = False) -> tuple
             todo="remove or replace them; a skipped image would change the figures unseen",
         )
     return readable, skipped
-
-
-def frames(path: Path) -> Iterator[tuple[str, Image]]:
-    """Named BGR frames of an image, of a folder of images, or of a video ("clip.mp4#000017", from 0).
-
-    A damaged video ends where its decoder ends: OpenCV tells no difference between that and its last frame.
-
-    Raises:
-        DataError: missing, unreadable, or without a single frame.
-    """
-    path = Path(path)
-    if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
-        yield from _video_frames(path)
-        return
-    for file, image in iterate_images(list_images(path)):
-        yield file.name, image
-
-
-def _video_frames(path: Path) -> Iterator[tuple[str, Image]]:
-    import cv2
-
-    capture = cv2.VideoCapture(str(path))
-    try:
-        size = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        if size > MAX_PIXELS:
-            raise _unreadable(path, f"its frames have {size / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}")
-        number = 0
-        while True:
-            good, frame = capture.read() if capture.isOpened() else (False, None)
-            if not good:
-                break
-            yield f"{path.name}#{number:06d}", np.asarray(frame, np.uint8)
-            number += 1
-    finally:
-        capture.release()
-    if number == 0:
-        raise _unreadable(path, "OpenCV finds no frame in it; it is damaged, or of a codec that this build lacks")
 
 
 def _in_folder(folder: Path) -> list[Path]:
