@@ -109,7 +109,7 @@ def test_outputs_that_must_be_kept_are_not_rewritten(memory: Memory, name: str) 
 def test_where_there_is_nothing_to_do_nothing_is_proposed(memory: Memory) -> None:
     parts = (Part("t1", "t1", 0, 0, None, "other", 1),)
     bench = FakeBench(memory, lambda _: 1.0, model=chain(4), parts=parts)
-    for name in ("plain-forms", "equalise", "rescale-boxes", "split-outputs", "cut-tail", "float-tail"):
+    for name in ("plain-forms", "equalise", "rescale-boxes", "split-outputs", "cut-tail", "float-tail", "split-joins"):
         assert REMEDIES.get(name).propose(bench.start(), bench) is None, name
 
 
@@ -134,6 +134,28 @@ def test_layers_are_equalised_exactly(memory: Memory) -> None:
     for ours, theirs in zip(outputs(found), outputs(start), strict=True):
         np.testing.assert_allclose(ours["out"], theirs["out"], rtol=1e-4, atol=1e-5)
     assert damage(found, bench).total < damage(start, bench).total
+
+
+def test_unlike_branches_are_not_joined_on_one_grid(memory: Memory) -> None:
+    """One branch is a thousand times as large as the other, and the Conv behind their join makes them alike again."""
+    first, second = 1000 * normal(4, 1, 1, 1), normal(4, 1, 1, 1, seed=1)
+    third = normal(4, 8, 1, 1, seed=2)
+    third[:, :4] /= 1000
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], name="c1"),
+        helper.make_node("Conv", ["x", "w2"], ["b"], name="c2"),
+        helper.make_node("Concat", ["a", "b"], ["j"], name="join", axis=1),
+        helper.make_node("Conv", ["j", "w3"], ["out"], name="c3"),
+    ]
+    model = model_of(nodes, ["out"], [1, 1, 8, 8], w1=first, w2=second, w3=third)
+    bench = FakeBench(memory, lambda _: 1.0, model=model, parts=(Part("out", "out", 0, 0, None, "other", 1),))
+    start = bench.start()
+    found = REMEDIES.get("split-joins").propose(start, bench)
+    assert found is not None
+    assert set(found.ops.values()) == {"int8"}
+    for ours, theirs in zip(outputs(found), outputs(start), strict=True):
+        np.testing.assert_allclose(ours["out"], theirs["out"], rtol=1e-4, atol=1e-5)
+    assert damage(found, bench).total < 0.1 * damage(start, bench).total
 
 
 def test_the_decode_tail_leaves_the_plan(bench: FakeBench) -> None:

@@ -26,7 +26,7 @@ from edgewright.repair.widening import Step, worthwhile
 TRIALS = (4, 12, 48)
 """Images of a trial: a few, and for what these cannot tell apart, more."""
 _TAIL = ("rescale-boxes", "split-outputs", "cut-tail", "float-tail")
-_FORMS = ("plain-forms", "equalise", "ranges")
+_FORMS = ("plain-forms", "equalise", "split-joins", "ranges")
 
 
 class OutOfTime(Exception):
@@ -52,6 +52,7 @@ class Search:
     def run(self, start: Candidate) -> SearchResult:
         """Search from a candidate that fell short."""
         self.entries: list[Entry] = []
+        self._barred: set[str] = set()
         ended = ""
         try:
             self._run(start)
@@ -64,9 +65,10 @@ class Search:
     def _run(self, start: Candidate) -> None:
         if self._confirmed(start):
             return
-        best = self._apart(start)
-        best = self._free(best, ("bias-correction",))
-        if self._confirmed(best):
+        best = self._free(self._apart(start), ("bias-correction",))
+        while not (passed := self._confirmed(best)) and self._barred_from(best):
+            best = self._free(self._apart(start), ("bias-correction",))
+        if passed:
             return
         rounded = self._free(best, ("weight-rounding",))
         if rounded is not best and self._confirmed(rounded):
@@ -160,9 +162,18 @@ class Search:
             steps = steps[: len(steps) * 3 // 4]
         return steps
 
+    def _barred_from(self, candidate: Candidate) -> bool:
+        """Whether the candidate could not be built, and a rewrite that may be why will not be proposed again."""
+        confirmation = self._entry(candidate).confirmation
+        rewrites = [entry.remedy for entry in candidate.applied if REMEDIES.get(entry.remedy).kind != "calibration"]
+        if confirmation is None or not confirmation.failed or not rewrites:
+            return False
+        self._barred.add(rewrites[-1])
+        return True
+
     def _proposed(self, name: str, candidate: Candidate) -> Candidate | None:
         remedy: Remedy = REMEDIES.get(name)
-        if remedy.kind not in self.allowed:
+        if remedy.kind not in self.allowed or name in self._barred:
             return None
         self._check_time()
         self.bench.tell(f"try {name}")
@@ -188,15 +199,20 @@ class Search:
         return trial
 
     def _confirmed(self, candidate: Candidate) -> bool:
-        known = next((entry for entry in self.entries if entry.candidate.digest == candidate.digest), None)
-        if known is not None and known.confirmation is not None:
-            return known.confirmation.passed
+        known = self._entry(candidate).confirmation
+        if known is not None:
+            return known.passed
         if not self._may_confirm():
             raise OutOfTime(f"{self.most} evaluations on all images are done")
         confirmation = self.bench.confirm(candidate)
         passed = confirmation.passed and not self.budget.exceeded_by(confirmation.cost)
         self._note(candidate, None, replace(confirmation, passed=passed))
         return passed
+
+    def _entry(self, candidate: Candidate) -> Entry:
+        """What is known of a candidate; nothing, if it is new."""
+        known = (entry for entry in self.entries if entry.candidate.digest == candidate.digest)
+        return next(known, Entry(candidate, self.bench.cost(candidate), None, None))
 
     def _may_confirm(self) -> bool:
         self._check_time()

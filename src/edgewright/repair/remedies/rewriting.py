@@ -107,5 +107,6 @@ register(
         Rewriting("rescale-boxes", "rewrite", ("rescale-boxes",), "boxes rescaled", changes_outputs=True),
         Rewriting("split-outputs", "rewrite", ("split-outputs",), "boxes and scores apart", changes_outputs=True),
         Rewriting("cut-tail", "cut", ("cut-tail",), "decoded on the host", changes_outputs=True),
+        Rewriting("split-joins", "rewrite", ("split-joins",), "joins split", changes_outputs=False),
     ]
 )
