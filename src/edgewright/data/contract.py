@@ -234,7 +234,8 @@ def check_image(image: NDArray[np.uint8]) -> None:
     """
     if not isinstance(image, np.ndarray):
         raise DataError(
-            f"an image must be a NumPy array, but got {type(image).__name__}", todo="pass BGR pixels as OpenCV reads them"
+            f"an image must be a NumPy array, but got {type(image).__name__}",
+            todo="pass BGR pixels as OpenCV reads them",
         )
     wrong_shape = image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3))
     if wrong_shape or image.dtype != np.uint8 or 0 in image.shape:

@@ -6,7 +6,7 @@ Each says with NumPy what it gives for all 256 bytes, and packs its numbers for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Fixed:
     def values(self) -> NDArray[Any]:
         """The 256 results, as unsigned bytes."""
         high = ((_RAW * 256 + self.carry) * self.factor >> 16) + self.offset
-        return (np.minimum(np.clip(high, 0, 65535) >> self.shift, 255) ^ self.mask).astype(np.uint8)
+        return np.asarray(np.minimum(np.clip(high, 0, 65535) >> self.shift, 255) ^ self.mask, np.uint8)
 
     def params(self) -> bytes:
         """The numbers for the compiled loop."""
@@ -82,7 +82,8 @@ class Rounded:
     def values(self) -> NDArray[Any]:
         """The 256 results, as unsigned bytes."""
         real = _RAW.astype(np.float32) * np.float32(self.factor) + np.float32(self.offset)
-        return np.clip(np.rint(real) + np.float32(self.zero), self.low, self.high).astype(np.int64).astype(np.uint8)
+        codes = np.clip(np.rint(real) + np.float32(self.zero), self.low, self.high)
+        return np.asarray(codes.astype(np.int64).astype(np.uint8))
 
     def params(self) -> bytes:
         """The numbers for the compiled loop."""
@@ -99,14 +100,14 @@ class Scaled:
 
     def values(self) -> NDArray[Any]:
         """The 256 results, float32."""
-        return (_RAW.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std)
+        return np.asarray((_RAW.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std), np.float32)
 
     def params(self) -> bytes:
         """The numbers for the compiled loop."""
         return np.array([self.mean, self.std], np.float32).tobytes()
 
 
-Arithmetic = Union[Flip, Fixed, Rounded, Scaled]
+Arithmetic = Flip | Fixed | Rounded | Scaled
 
 
 def table_params(table: NDArray[Any]) -> bytes:

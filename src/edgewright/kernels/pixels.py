@@ -1,7 +1,8 @@
-"""A function of 256 values a channel, over all pixels of an image, into the order of axes that is wanted: in one pass."""
+"""A function of 256 values a channel, over all pixels of an image, to the order of axes that is wanted: in one pass."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class PixelMap:
         self.tables, self.form = np.ascontiguousarray(tables), form
         self.channels = 1 if form == PLAIN else 3
         self._words = self.tables.view(_WORDS[self.tables.itemsize])
+        self._width = self.tables.itemsize
         self._scratch = np.empty(0, np.uint8)
         self._loop, self._params, self.engine = _choose(self.tables, form, tuple(arithmetic))
         if self._loop is None and arithmetic and all(isinstance(one, Flip) for one in arithmetic):
@@ -62,14 +64,13 @@ class PixelMap:
         """
         total = src.size // self.channels
         start, stop = start * self._elements, total if stop is None else stop * self._elements
-        fits = src.size == total * self.channels and dst.size == src.size * self.tables.itemsize
-        plain = src.flags.c_contiguous and dst.flags.c_contiguous and src.dtype == dst.dtype == np.uint8
-        if not (fits and plain and dst.flags.writeable and 0 <= start <= stop <= total):
+        fits = src.size == total * self.channels and dst.size == src.size * self._width
+        if not (fits and _plain(src) and _plain(dst) and dst.flags.writeable and 0 <= start <= stop <= total):
             raise ValueError(
                 f"pixels {start}..{stop} of src {src.dtype} {src.shape} do not fit dst {dst.dtype} {dst.shape}"
             )
         if self._loop is not None:
-            self._loop(src.ctypes.data, dst.ctypes.data, self._params.ctypes.data, total, start, stop)
+            self._loop(src if src.flags.writeable else _reopened(src), dst, self._params, total, start, stop)
         elif stop > start:
             self._by_library(src[start * self.channels : stop * self.channels], dst, start, stop)
 
@@ -113,6 +114,16 @@ class PixelMap:
             wanted = wanted.T
         if not np.array_equal(dst, np.ascontiguousarray(wanted).view(np.uint8).reshape(-1)):
             raise ArithmeticError(f"{self.engine} does not give the table's values; set EDGEWRIGHT_COMPILER=off")
+
+
+def _reopened(array: Bytes) -> Bytes:
+    """The same bytes without the read-only mark, which to Numba is another type, compiled anew. Nothing writes them."""
+    whole: Any = (ctypes.c_uint8 * array.size).from_address(array.ctypes.data)
+    return np.frombuffer(whole, np.uint8)
+
+
+def _plain(array: Bytes) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous
 
 
 def _choose(tables: NDArray[Any], form: int, arithmetic: tuple[Arithmetic, ...]) -> tuple[Any, Bytes, str]:

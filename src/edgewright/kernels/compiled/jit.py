@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -16,9 +17,8 @@ def kernel(function: F) -> F:
     Without fast-math and without contraction: a product and a sum round apart, as NumPy rounds them. Other Python
     threads run meanwhile. Where no folder can be written the machine code is not kept, and each process compiles anew.
     """
-    options = {"nogil": True, "error_model": "numpy"}
+    compiler = functools.partial(numba.njit, nogil=True, error_model="numpy")
     try:
-        compiled: F = numba.njit(cache=True, **options)(function)
+        return cast("F", compiler(cache=True)(function))
     except RuntimeError:  # Numba found no place for its cache
-        compiled = numba.njit(**options)(function)
-    return compiled
+        return cast("F", compiler()(function))

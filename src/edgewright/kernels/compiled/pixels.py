@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from edgewright.kernels.compiled.jit import kernel
 from edgewright.kernels.arithmetic import BLOCK, FIXED, FLIP, LANES, PERMUTE, ROUNDED, SCALED
+from edgewright.kernels.compiled.jit import kernel
 from edgewright.kernels.forms import PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 
 _I8, _I16, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
@@ -28,7 +27,7 @@ _PERMUTE_128 = "llvm.x86.avx512.vpermi2var.qi.512"
 
 
 @functools.cache
-def loop_of(kind: int, form: int, width: int) -> Callable[[int, int, int, int, int, int], None]:
+def loop_of(kind: int, form: int, width: int) -> Callable[..., None]:
     """The loop for one kind of arithmetic.
 
     Args:
@@ -36,10 +35,10 @@ def loop_of(kind: int, form: int, width: int) -> Callable[[int, int, int, int, i
         width: bytes of an element of the result: 1, 2 or 4.
 
     Returns:
-        A function of addresses, for arrays that can and cannot be written are two types to Numba: `src`, raw bytes,
-        channel by channel of each pixel; `dst`, the bytes of the result, as `form` says; `params`, `BLOCK` bytes for
-        each channel of the result, as `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those
-        that are wanted. Nothing overlaps; the caller has looked at the sizes.
+        A function of flat, contiguous arrays that do not overlap: `src`, raw bytes, channel by channel of each pixel;
+        `dst`, the bytes of the result, as `form` says; `params`, `BLOCK` bytes for each channel of the result, as
+        `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those that are wanted. The caller
+        has looked at the sizes.
     """
     channels = 1 if form == PLAIN else 3
     planes = channels if form in (PLANES, PLANES_SWAPPED) else 1
@@ -47,46 +46,33 @@ def loop_of(kind: int, form: int, width: int) -> Callable[[int, int, int, int, i
     block = 4 * LANES if form == PLAIN and width == 1 else LANES
 
     @kernel
-    def run(src: int, dst: int, params: int, total: int, start: int, stop: int) -> None:
+    def run(
+        src: NDArray[np.uint8], dst: NDArray[np.uint8], params: NDArray[np.uint8], total: int, start: int, stop: int
+    ) -> None:
+        source, to, values = src.ctypes.data, dst.ctypes.data, params.ctypes.data
         at = start
         while at + block <= stop:
-            _step(dst + at * pace, src + at * channels, params, total * pace, kind, form, width)
+            _step(to + at * pace, source + at * channels, values, total * pace, kind, form, width)
             at += block
         if at == stop:
             return
         # the rest goes through a block of its own, so that nothing beyond `stop` is read or written
         raw = np.zeros(block * channels, np.uint8)
         done = np.zeros(block * channels * width, np.uint8)
-        _move(raw.ctypes.data, src + at * channels, (stop - at) * channels)
-        _step(done.ctypes.data, raw.ctypes.data, params, block * pace, kind, form, width)
+        raw[: (stop - at) * channels] = src[at * channels : stop * channels]
+        _step(done.ctypes.data, raw.ctypes.data, values, block * pace, kind, form, width)
         for part in range(planes):
-            _move(dst + (part * total + at) * pace, done.ctypes.data + part * block * pace, (stop - at) * pace)
-        _keep(raw, done)
+            first, place = part * block * pace, (part * total + at) * pace
+            dst[place : place + (stop - at) * pace] = done[first : first + (stop - at) * pace]
+        raw[0] = 0  # a use of it, or it would be given back while its address is read
 
     return run
 
 
-@kernel
-def _keep(raw: NDArray[np.uint8], done: NDArray[np.uint8]) -> int:
-    """Hold on to arrays whose addresses are in use."""
-    return int(raw.size + done.size)
-
-
-@intrinsic
-def _move(_context: Any, dst: Any, src: Any, count: Any) -> Any:
-    """Copy so many bytes from an address to another."""
-
-    def emit(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        to, source = (builder.inttoptr(address, _I8.as_pointer()) for address in args[:2])
-        cgutils.raw_memcpy(builder, to, source, args[2], 1)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp), emit
-
-
-@intrinsic
-def _step(_context: Any, dst: Any, src: Any, params: Any, plane: Any, kind: Any, form: Any, width: Any) -> Any:
-    """One block of pixels; `kind`, `form` and `width` are known when it is compiled."""
+def _typed_step(
+    _context: Any, _dst: Any, _src: Any, _params: Any, _plane: Any, kind: Any, form: Any, width: Any
+) -> Any:
+    """One block of pixels: addresses, bytes from a plane to the next, and what is known when it is compiled."""
     if not all(isinstance(given, types.IntegerLiteral) for given in (kind, form, width)):
         return None
     how, shape, size = kind.literal_value, form.literal_value, width.literal_value
@@ -104,6 +90,9 @@ def _step(_context: Any, dst: Any, src: Any, params: Any, plane: Any, kind: Any,
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.intp, kind, form, width), emit
+
+
+_step: Any = intrinsic(_typed_step)
 
 
 class _Emitter:
@@ -142,7 +131,7 @@ class _Emitter:
         """((raw << 8 | carry) * factor >> 16) + plus - minus, saturated, >> shift, at most 255, ^ flip."""
         half = LANES // 2
         carry, plus, minus, shift = (self.spread(values, _I16, 64 + 2 * place, half) for place in range(4))
-        # read anew in each block, so that its widening stays beside the product, where LLVM knows both as one instruction
+        # read in each block: its widening then stays beside the product, where LLVM knows both as one instruction
         factor = self.b.zext(self.load(values, half, _I16), _vector(_I32, half))
         words = self.b.bitcast(raw, _vector(_I16, half))
         even = self.b.shl(words, _constant(_I16, 8, half))

@@ -102,9 +102,7 @@ def _slopes(wanted: NDArray[np.int64]) -> tuple[float, float] | None:
     return (low, min(high, 8.0)) if low < high else None
 
 
-def _bounds(
-    wanted: NDArray[np.int64], factors: NDArray[np.int64], shift: int
-) -> Iterator[tuple[int, int, int]]:
+def _bounds(wanted: NDArray[np.int64], factors: NDArray[np.int64], shift: int) -> Iterator[tuple[int, int, int]]:
     """Factors with the least T and the first that is too large, those with the widest choice first."""
     whole = wanted << (16 + shift)
     ends = np.int64(2**62)

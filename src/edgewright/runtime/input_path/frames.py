@@ -47,12 +47,12 @@ def check_frame(frame: Any, frame_format: str) -> None:
         DataError: another type, shape or number of channels.
         UserError: no such format.
     """
-    if frame_format not in get_args(FrameFormat):
-        formats = ", ".join(get_args(FrameFormat))
-        raise UserError(f"frame_format must be one of {formats}, but got {frame_format!r}")
     if frame_format == "BGR":
         check_image(frame)
         return
+    if frame_format not in _SHAPES:
+        formats = ", ".join(get_args(FrameFormat))
+        raise UserError(f"frame_format must be one of {formats}, but got {frame_format!r}")
     what = f"a frame in {frame_format} must be a uint8 array of shape {_SHAPES[frame_format]}"
     if not isinstance(frame, np.ndarray):
         raise DataError(f"{what}, but got {type(frame).__name__}")

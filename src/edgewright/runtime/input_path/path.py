@@ -19,7 +19,7 @@ from edgewright.targets.artifact import PortSpec
 
 
 class InputPath:
-    """Resizes, pads, normalises, quantises, swaps colours and moves axes: what `preprocess` and `to_port` do, to the bit.
+    """Resizes, pads, normalises, quantises, swaps colours, moves axes: as `preprocess` and `to_port` do, to the bit.
 
     Buffers are allocated at the first frame of a size, and used again. Not for several threads at once: make one for
     each.
@@ -45,20 +45,23 @@ class InputPath:
         self._gray = contract.channels == 1
         self._planar = port_layout(contract, port) == "NCHW" and not self._gray
         self._raw_is_code = self.route.arithmetic[:1] == (Flip(0),) and self.route.kind == "identity"
+        self._rgb = contract.colour == "RGB"
+        self._size = (contract.height, contract.width)
+        self._area = area_for(contract.width, contract.height, contract)
         self._maps: dict[bool, PixelMap] = {}
         self._scratch = Scratch({})
         self._placed = np.empty(0, np.uint8)
         self._padded: tuple[int, int, int, int] | None = None  # the area around which `_placed` is padded
         self._own: NDArray[Any] | None = None
         self._mapped: tuple[int, int, int, int] | None = None  # the area around which `_own` is padded
-        self._map(swapped=contract.colour == "RGB")  # the usual one, so that the first frame finds it
+        self._map(self._rgb)  # the usual one, so that the first frame finds it
 
     @property
     def engine(self) -> str:
         """What computes here, in words; nothing where raw bytes are resized right into the network's buffer."""
-        if self._moves_nothing(self.contract.colour == "RGB"):
+        if self._moves_nothing(self._rgb):
             return "none: the raw bytes are the codes"
-        return self._map(swapped=self.contract.colour == "RGB").engine
+        return self._map(self._rgb).engine
 
     def new_buffer(self) -> NDArray[Any]:
         """A buffer of the network's shape and type, for `out`."""
@@ -85,13 +88,13 @@ class InputPath:
         """
         check_frame(frame, frame_format)
         pixels, rgb = to_pixels(frame, frame_format, self._gray, self._scratch)
-        swapped = not self._gray and rgb != (self.contract.colour == "RGB")
-        area = area_for(pixels.shape[1], pixels.shape[0], self.contract)
         if out is not None and not self._fits(out):
             raise ValueError(
                 f"out must be a contiguous {self.dtype} array of shape {self.shape}, but got {out.dtype} {out.shape}"
             )
-        whole = pixels.shape[:2] == (self.contract.height, self.contract.width) and pixels.flags.c_contiguous
+        swapped = not self._gray and rgb != self._rgb
+        area = self._area_for(pixels.shape[1], pixels.shape[0])
+        whole = pixels.shape[:2] == self._size and pixels.flags.c_contiguous
         if self._moves_nothing(swapped):
             if whole and out is None:
                 return pixels.reshape(self.shape), area.placement
@@ -102,7 +105,13 @@ class InputPath:
 
     def map_only(self, pixels: Pixels, out: NDArray[Any]) -> None:
         """The arithmetic alone, for measuring: BGR or gray pixels of the network's size, contiguous, into `out`."""
-        self._map(swapped=self.contract.colour == "RGB")(pixels.reshape(-1), out.reshape(-1).view(np.uint8))
+        self._map(self._rgb)(pixels.reshape(-1), out.reshape(-1).view(np.uint8))
+
+    def _area_for(self, width: int, height: int) -> Area:
+        placement = self._area.placement
+        if (placement.width, placement.height) != (width, height):
+            self._area = area_for(width, height, self.contract)
+        return self._area
 
     def _mapped_into(self, source: Pixels, area: Area, out: NDArray[Any] | None, swapped: bool) -> NDArray[Any]:
         into = self._own_buffer() if out is None else out
