@@ -28,6 +28,7 @@ class InputPath:
         contract: how an image becomes the network's input.
         port: what the runtime takes.
         rounding: how the target makes a code of value / scale, a key of `tensors.ROUNDINGS`.
+        look_up: look every value up even where arithmetic is proven, to see what that costs.
 
     Attributes:
         route: the way, with its proof.
@@ -37,9 +38,11 @@ class InputPath:
         BundleError: contract and port do not belong together.
     """
 
-    def __init__(self, contract: Contract, port: PortSpec, rounding: str = "half-even") -> None:
+    def __init__(
+        self, contract: Contract, port: PortSpec, rounding: str = "half-even", *, look_up: bool = False
+    ) -> None:
         self.contract = contract
-        self.route: Route = choose_route(contract, port, rounding)
+        self.route: Route = choose_route(contract, port, rounding, look_up=look_up)
         self.shape = port_shape(contract, port)
         self.dtype = self.route.tables.dtype
         self._gray = contract.channels == 1

@@ -41,16 +41,19 @@ class Route:
         return formula(self.arithmetic[0]) if self.arithmetic else f"{self.tables.dtype} table of 256 entries a channel"
 
 
-def choose_route(contract: Contract, port: PortSpec, rounding: str = "half-even") -> Route:
+def choose_route(contract: Contract, port: PortSpec, rounding: str = "half-even", *, look_up: bool = False) -> Route:
     """The cheapest route from the contract's pixels to the port's elements.
 
     Args:
         contract, port, rounding: as `port_tables` has them.
+        look_up: take the tables even where arithmetic is proven, to see what that would cost.
 
     Raises:
         BundleError, ValueError: as `port_tables`.
     """
     tables = port_tables(contract, port, rounding)
+    if look_up:
+        return _proven("table", tables, ())
     if tables.dtype.kind == "f":
         return _proven("float", tables, _all(tables, lambda k: as_scaled(tables[k], contract.mean[k], contract.std[k])))
     if tables.itemsize != 1:
