@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,24 @@ QUANTISED_DTYPES: dict[str, tuple[int, int]] = {
     "uint16": (0, 65535),
     "int32": (-(2**31), 2**31 - 1),
 }
+
+
+def _half_up(values: NDArray[Any]) -> NDArray[Any]:
+    whole = np.floor(values)
+    return np.asarray(whole + (values - whole >= 0.5))  # values + 0.5 may round up by itself
+
+
+def _half_away(values: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.copysign(_half_up(np.abs(values)), values))
+
+
+ROUNDINGS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "half-even": np.rint,
+    "half-up": _half_up,
+    "half-away": _half_away,
+    "truncate": np.trunc,
+}
+"""How targets make whole numbers of value / scale: halves to the even one (ONNX), up, away from zero; towards zero."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +125,13 @@ class Grid:
         """Largest real value on the grid (of the widest channel)."""
         return float(((QUANTISED_DTYPES[self.dtype][1] - self.zero_point) * self.scale.astype(np.float64)).max())
 
-    def quantise(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Codes of real values; any shape whose `axis` has as many entries as the grid has channels."""
+    def quantise(self, values: NDArray[Any], rounding: str = "half-even") -> NDArray[Any]:
+        """Codes of real values; any shape whose `axis` has as many entries as the grid has channels.
+
+        Args:
+            values: real values.
+            rounding: of value / scale to a whole number, a key of `ROUNDINGS`.
+        """
         if self.axis is not None and (values.ndim <= self.axis or values.shape[self.axis] != len(self.scale)):
             raise ValueError(f"a grid of {len(self.scale)} channels on axis {self.axis} does not fit {values.shape}")
         scale, zero = self._broadcast(values.ndim)
@@ -116,7 +139,7 @@ class Grid:
         # float32, for that is how runtimes divide, and float64 would differ in ties; codes of 32 bits (biases), which
         # no runtime computes, need more digits than float32 has
         wide = np.float64 if self.bits > 16 else np.float32
-        codes = np.rint(np.asarray(values, wide) / scale.astype(wide)).astype(np.float64) + zero
+        codes = ROUNDINGS[rounding](np.asarray(values, wide) / scale.astype(wide)).astype(np.float64) + zero
         clipped: NDArray[Any] = np.clip(codes, low, high).astype(self.dtype)
         return clipped
 

@@ -18,6 +18,7 @@ from edgewright.bundle.schema import (
     Frozen,
     GoldenInfo,
     HeadInfo,
+    InputPathInfo,
     Json,
     ModelInfo,
     RestoreInfo,
@@ -33,7 +34,7 @@ from edgewright.tasks.base import DecodeSettings, Head
 from edgewright.tensors import TensorSpec
 from edgewright.verify.results import Variant
 
-SCHEMA_VERSION = 2  # 2 may have a restoration; a manifest without one is written as 1, which older versions read
+SCHEMA_VERSION = 3  # 2 may have a restoration, 3 an input path; each is written as the least that it needs to be read
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_FILES = 1000
 MANIFEST = "manifest.json"
@@ -55,6 +56,7 @@ class Manifest(Frozen):
         plan: the precision plan's file, or None for a float artifact.
         provenance: versions of libraries, host, command.
         restore: what computes the outputs of the head from those of the artifact, or None where they are the same.
+        input_path: how frames become the artifact's input, or None where the version that packed it did not say.
         files: every file of the bundle but the manifest and its digest.
     """
 
@@ -76,6 +78,7 @@ class Manifest(Frozen):
     plan: SafePath | None
     provenance: Json
     restore: RestoreInfo | None = None
+    input_path: InputPathInfo | None = None
     golden: Annotated[tuple[GoldenInfo, ...], Field(min_length=1, max_length=64)]
     files: Annotated[dict[str, FileInfo], Field(min_length=1, max_length=MAX_FILES)]
 

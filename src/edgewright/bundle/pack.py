@@ -15,7 +15,7 @@ from typing import Any
 from edgewright._version import __version__
 from edgewright.bundle.archive import Limits, write_zip_atomic
 from edgewright.bundle.golden import Golden, arrays_to_bytes
-from edgewright.bundle.manifest import ARTIFACT_FOLDER, DIGEST, MANIFEST, RESTORE, SCHEMA_VERSION, parse_manifest
+from edgewright.bundle.manifest import ARTIFACT_FOLDER, DIGEST, MANIFEST, RESTORE, parse_manifest
 from edgewright.bundle.open import list_files, open_bundle
 from edgewright.bundle.paths import path_problem
 from edgewright.bundle.place import check_place, replace_folder, sync
@@ -50,6 +50,7 @@ class Contents:
         recipe: settings that reproduce the run; what TOML can hold.
         provenance: versions of libraries, command...; JSON types only.
         restore: computes the outputs of the head from those of the artifact; None where they are the same.
+        input_path: the way of frames to the artifact's input, as `InputPathInfo` has it; None leaves it out.
         created: UTC time, ISO 8601 to the second; empty takes the present.
     """
 
@@ -68,6 +69,7 @@ class Contents:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     restore: Model | None = None
+    input_path: Mapping[str, Any] | None = None
     created: str = ""
 
 
@@ -162,7 +164,7 @@ def _write_golden(folder: Path, number: int, sample: Golden) -> dict[str, Any]:
 def _describe(contents: Contents, golden: list[dict[str, Any]]) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "schema_version": SCHEMA_VERSION if contents.restore is not None else 1,
+        "schema_version": 3 if contents.input_path is not None else 2 if contents.restore is not None else 1,
         "created": contents.created or now,
         "tool": __version__,
         "target": contents.artifact.target,
@@ -181,6 +183,7 @@ def _describe(contents: Contents, golden: list[dict[str, Any]]) -> dict[str, Any
         "provenance": dict(contents.provenance),
         "golden": golden,
         **_describe_restore(contents.restore),
+        **({} if contents.input_path is None else {"input_path": dict(contents.input_path)}),
     }
 
 

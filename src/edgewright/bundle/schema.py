@@ -145,6 +145,28 @@ class RestoreInfo(Frozen):
     outputs: Annotated[tuple[SpecInfo, ...], Field(min_length=1, max_length=256)]
 
 
+class InputPathInfo(Frozen):
+    """How a raw byte becomes what the artifact is fed; found and proven again by every Edgewright that runs the bundle.
+
+    Attributes:
+        route: the way.
+        formula: the arithmetic of the first channel.
+        proof: how many of the 256 values of each channel were compared and found equal.
+        engine: what computed it where the bundle was packed.
+        copies: passes over a frame of the network's own size; 0 where its bytes are fed as they are.
+        microseconds: of such a frame, median.
+        copy_microseconds: of a copy of the same bytes, in the same loop.
+    """
+
+    route: Annotated[str, Field(pattern=r"^(identity|sign flip|affine|table|float)$")]
+    formula: Text
+    proof: Text
+    engine: Text
+    copies: Annotated[int, Field(ge=0, le=1)]
+    microseconds: Annotated[float, Field(ge=0)]
+    copy_microseconds: Annotated[float, Field(ge=0)]
+
+
 class FileInfo(Frozen):
     """What a file of the bundle must be."""
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edgewright.errors import DataError, ModelError
 
 Resize = Literal["stretch", "letterbox", "letterbox-topleft"]
-_INTERPOLATION = {
+INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
     "area": cv2.INTER_AREA,
@@ -144,7 +144,7 @@ def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[An
     Raises:
         DataError: the array is not an 8-bit image.
     """
-    _check_image(image)
+    check_image(image)
     placed, placement = place(to_colour(image, contract.colour), contract)
     return normalise(placed, contract), placement
 
@@ -163,24 +163,45 @@ def to_colour(image: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
 def place(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[np.uint8], Placement]:
     """Resize and pad to the network's size."""
     height, width = image.shape[:2]
-    mode = _INTERPOLATION[contract.interpolation]
+    area = area_for(width, height, contract)
+    if (area.width, area.height) != (width, height):
+        image = _u8(cv2.resize(image, (area.width, area.height), interpolation=INTERPOLATION[contract.interpolation]))
+    if (area.width, area.height) != (contract.width, contract.height):
+        right, bottom = contract.width - area.width - area.left, contract.height - area.height - area.top
+        fill = (contract.pad_value,) * 3
+        image = _u8(cv2.copyMakeBorder(image, area.top, bottom, area.left, right, cv2.BORDER_CONSTANT, value=fill))
+    return image, area.placement
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of the network input that an image is resized to; the rest is padding.
+
+    Attributes:
+        left, top, width, height: network pixels.
+        placement: the same as a transformation.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    placement: Placement
+
+
+def area_for(width: int, height: int, contract: Contract) -> Area:
+    """Where an image of `width` by `height` pixels goes."""
     if contract.resize == "stretch":
-        resized = _u8(cv2.resize(image, (contract.width, contract.height), interpolation=mode))
-        return resized, Placement(contract.width / width, contract.height / height, 0.0, 0.0, width, height)
+        placement = Placement(contract.width / width, contract.height / height, 0.0, 0.0, width, height)
+        return Area(0, 0, contract.width, contract.height, placement)
     ratio = min(contract.width / width, contract.height / height)
     whole = int if contract.rounding == "down" else round
     new_w, new_h = max(1, whole(width * ratio)), max(1, whole(height * ratio))
-    if (new_w, new_h) != (width, height):
-        image = _u8(cv2.resize(image, (new_w, new_h), interpolation=mode))
-    spare_x, spare_y = contract.width - new_w, contract.height - new_h
     left = top = 0
     if contract.resize == "letterbox":
         # an odd spare pixel goes right and bottom, as the YOLO family's own letterbox places it
-        left, top = spare_x // 2, spare_y // 2
-    padded = cv2.copyMakeBorder(
-        image, top, spare_y - top, left, spare_x - left, cv2.BORDER_CONSTANT, value=(contract.pad_value,) * 3
-    )
-    return _u8(padded), Placement(ratio, ratio, float(left), float(top), width, height)
+        left, top = (contract.width - new_w) // 2, (contract.height - new_h) // 2
+    return Area(left, top, new_w, new_h, Placement(ratio, ratio, float(left), float(top), width, height))
 
 
 def normalise(image: NDArray[np.uint8], contract: Contract) -> NDArray[Any]:
@@ -205,7 +226,17 @@ def value_tables(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[NDArr
     return tuple(((raw - m) / s).astype(np.float32) for m, s in zip(mean, std, strict=True))
 
 
-def _check_image(image: NDArray[np.uint8]) -> None:
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Refuse what is no 8-bit BGR or gray image.
+
+    Raises:
+        DataError: another type or shape, or no array at all.
+    """
+    if not isinstance(image, np.ndarray):
+        raise DataError(
+            f"an image must be a NumPy array, but got {type(image).__name__}",
+            todo="pass BGR pixels as OpenCV reads them",
+        )
     wrong_shape = image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3))
     if wrong_shape or image.dtype != np.uint8 or 0 in image.shape:
         raise DataError(

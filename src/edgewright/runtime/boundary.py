@@ -15,13 +15,14 @@ from edgewright.targets.artifact import Artifact, PortSpec
 _TO_LAYOUT = {("NCHW", "NHWC"): (0, 2, 3, 1), ("NHWC", "NCHW"): (0, 3, 1, 2)}
 
 
-def to_port(values: NDArray[Any], port: PortSpec, layout: str = "") -> NDArray[Any]:
+def to_port(values: NDArray[Any], port: PortSpec, layout: str = "", rounding: str = "half-even") -> NDArray[Any]:
     """Real values as the runtime wants them: order of axes, codes where the port has a grid, element type.
 
     Args:
         values: real values, of any numeric type.
         port: what the runtime wants.
         layout: order of axes of `values`; empty leaves it as it is.
+        rounding: as `Grid.quantise` has it.
 
     Raises:
         BundleError: the shape is another, or the type could not be converted without loss of meaning (float to integer
@@ -36,7 +37,7 @@ def to_port(values: NDArray[Any], port: PortSpec, layout: str = "") -> NDArray[A
         )
     dtype = np.dtype(port.spec.dtype)
     if port.grid is not None:
-        values = port.grid.quantise(values)
+        values = port.grid.quantise(values, rounding)
     floats = values.dtype.kind == dtype.kind == "f"
     if not floats and not np.can_cast(values.dtype, dtype, "safe"):
         raise BundleError(
@@ -73,6 +74,15 @@ def feeds_for(artifact: Artifact, contract: Contract, tensor: NDArray[Any]) -> d
     Raises:
         BundleError: the artifact has further inputs, or the contract's input has another shape or type.
     """
+    return {contract.input: to_port(tensor, image_port(artifact, contract), contract.layout)}
+
+
+def image_port(artifact: Artifact, contract: Contract) -> PortSpec:
+    """The artifact's one input, which the contract fills.
+
+    Raises:
+        BundleError: the artifact has further inputs, or none of that name.
+    """
     ports = {port.spec.name: port for port in artifact.inputs}
     others = sorted(set(ports) - {contract.input})
     if others or contract.input not in ports:
@@ -80,7 +90,7 @@ def feeds_for(artifact: Artifact, contract: Contract, tensor: NDArray[Any]) -> d
             f"the preprocessing contract fills {contract.input!r}, the artifact wants {', '.join(map(repr, ports))}",
             todo="export the model with one image input; further inputs (sizes, scales) can be made constants",
         )
-    return {contract.input: to_port(tensor, ports[contract.input], contract.layout)}
+    return ports[contract.input]
 
 
 def real_outputs(artifact: Artifact, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -16,14 +16,16 @@ from typing_extensions import Self
 from edgewright.bundle.archive import Limits
 from edgewright.bundle.manifest import Manifest
 from edgewright.bundle.open import Bundle, open_bundle
-from edgewright.data.contract import Contract, Placement, preprocess
+from edgewright.data.contract import Contract, Placement
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer
-from edgewright.runtime.boundary import feeds_for, real_outputs
+from edgewright.runtime.boundary import image_port, real_outputs
 from edgewright.runtime.decode import Outputs, Prediction, decode, family_of, merged
 from edgewright.runtime.golden import GoldenResult, check_golden
 from edgewright.runtime.host import backend_for, check_host
+from edgewright.runtime.input_path.frames import FrameFormat
+from edgewright.runtime.input_path.path import InputPath
 from edgewright.targets.backend import Backend, Feeds, Session
 from edgewright.tasks.base import DecodeSettings
 
@@ -33,9 +35,10 @@ ImageLike = NDArray[np.uint8] | str | Path
 class Predictor:
     """A bundle with an open session. Made by `load`; close it, or use it in a `with`.
 
-    Not for several threads at once: open one for each.
+    Not for several threads at once, for frames go through buffers that are used again: open one for each.
 
     Attributes:
+        input_path: how frames become the network's input, with its proof.
         golden: how far each part of each golden sample was from what was recorded; empty with `check=False`.
         ran_on: runtime and device, in words.
     """
@@ -57,6 +60,7 @@ class Predictor:
         self._head = bundle.manifest.to_head()
         self._settings = bundle.manifest.to_settings()
         self._family = family_of(self._head, str(bundle.folder))
+        self.input_path = InputPath(self.contract, image_port(bundle.artifact, self.contract))
 
     @property
     def manifest(self) -> Manifest:
@@ -78,36 +82,55 @@ class Predictor:
         """`vendor/chip`."""
         return self.manifest.target
 
-    def __call__(self, image: ImageLike, *, confidence: float | None = None, iou: float | None = None) -> Prediction:
+    def __call__(
+        self,
+        image: ImageLike,
+        *,
+        confidence: float | None = None,
+        iou: float | None = None,
+        frame_format: FrameFormat = "BGR",
+    ) -> Prediction:
         """What the network sees in an image.
 
         Args:
             image: (height, width, 3) BGR or (height, width) gray, uint8; or the path of an image file.
             confidence: smallest score that is kept; None takes the bundle's.
             iou: overlap above which the weaker of two boxes is dropped; None takes the bundle's.
+            frame_format: what an array is: BGR (or gray), RGB, GRAY, NV12, NV21 or YUYV.
 
         Returns:
             `Detections` or `Keypoints` in image pixels; real outputs by name for a head without a known meaning.
 
         Raises:
-            DataError: the image cannot be read or is none.
+            DataError: the image cannot be read or is none, or not of its format.
             ToolchainError: the runtime failed.
         """
-        return next(self.predict_many([image], confidence=confidence, iou=iou))
+        settings = merged(self._settings, confidence, iou)
+        session = self._open_session()
+        pixels, given = _pixels(image, frame_format)
+        tensor, placement = self.input_path(pixels, frame_format=given)
+        return self.decode(self._real(session({self.contract.input: tensor})), placement, settings)
 
     def predict_many(
-        self, images: Iterable[ImageLike], *, confidence: float | None = None, iou: float | None = None
+        self,
+        images: Iterable[ImageLike],
+        *,
+        confidence: float | None = None,
+        iou: float | None = None,
+        frame_format: FrameFormat = "BGR",
     ) -> Iterator[Prediction]:
         """`__call__` for images in order, read as they are wanted; a target that pays for each start pays once."""
         settings = merged(self._settings, confidence, iou)
-        return self._predict_many(images, settings)
+        return self._predict_many(images, settings, frame_format)
 
-    def _predict_many(self, images: Iterable[ImageLike], settings: DecodeSettings) -> Iterator[Prediction]:
-        placements: deque[Placement] = deque()  # a session may read ahead
+    def _predict_many(
+        self, images: Iterable[ImageLike], settings: DecodeSettings, frame_format: FrameFormat
+    ) -> Iterator[Prediction]:
+        placements: deque[Placement] = deque()  # a session may read ahead: each input lies in a buffer of its own
 
         def feeds() -> Iterator[Feeds]:
             for image in images:
-                sample, placement = self.prepare(image)
+                sample, placement = self.prepare(image, frame_format)
                 placements.append(placement)
                 yield sample
 
@@ -118,11 +141,11 @@ class Predictor:
         """Real values of the network's outputs for an image, by name, restored but undecoded."""
         return self._real(self._open_session()(self.prepare(image)[0]))
 
-    def prepare(self, image: ImageLike) -> tuple[Feeds, Placement]:
-        """What the session is fed for an image, at the artifact's boundary types, and where the image lies in it."""
-        pixels = read_image(Path(image)) if isinstance(image, (str, Path)) else image
-        tensor, placement = preprocess(pixels, self.contract)
-        return feeds_for(self._bundle.artifact, self.contract, tensor), placement
+    def prepare(self, image: ImageLike, frame_format: FrameFormat = "BGR") -> tuple[Feeds, Placement]:
+        """What the session is fed for an image, in a buffer of its own, and where the image lies in it."""
+        pixels, given = _pixels(image, frame_format)
+        tensor, placement = self.input_path(pixels, self.input_path.new_buffer(), given)
+        return {self.contract.input: tensor}, placement
 
     def decode(self, outputs: Outputs, placement: Placement, settings: DecodeSettings | None = None) -> Prediction:
         """Real outputs of one image to what they mean, in image pixels.
@@ -191,6 +214,11 @@ def load(
         _try_once(predictor, bundle)
         predictor._held = held.pop_all()
     return predictor
+
+
+def _pixels(image: ImageLike, frame_format: FrameFormat) -> tuple[NDArray[np.uint8], FrameFormat]:
+    """An array as it was given; a file as it is read, in BGR whatever the camera gives."""
+    return (read_image(Path(image)), "BGR") if isinstance(image, (str, Path)) else (image, frame_format)
 
 
 def _try_once(predictor: Predictor, bundle: Bundle) -> None:

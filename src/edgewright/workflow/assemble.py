@@ -10,7 +10,10 @@ from typing import Any
 
 from edgewright.bundle.pack import Contents, pack_bundle
 from edgewright.findings import Finding, Severity
+from edgewright.runtime.boundary import image_port
 from edgewright.runtime.golden import record_golden
+from edgewright.runtime.input_path.measure import describe_path
+from edgewright.runtime.input_path.path import InputPath
 from edgewright.tasks.base import FAMILIES, DecodeSettings
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, PartError, RunReport, Variant, Verdict
@@ -194,6 +197,7 @@ def _pack(material: Material, report: RunReport, shipped: Built, folder: Path) -
             host=workshop.backend.host(),
             recipe=material.recipe.model_dump(mode="json"),
             provenance=report.provenance,
+            input_path=describe_path(InputPath(task.contract, image_port(shipped.artifact, task.contract))),
         ),
     )
 

@@ -1,0 +1,1 @@
+"""From a frame to the network's buffer: proven over all values, in one pass, without an allocation a frame."""

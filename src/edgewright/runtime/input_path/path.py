@@ -1,0 +1,188 @@
+"""The input path: a frame in, the network's buffer out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.contract import INTERPOLATION, Area, Contract, Placement, area_for
+from edgewright.kernels.arithmetic import Flip
+from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
+from edgewright.kernels.pixels import PixelMap
+from edgewright.runtime.input_path.frames import Pixels, Scratch, check_frame, to_pixels
+from edgewright.runtime.input_path.route import Route, choose_route
+from edgewright.runtime.input_path.tables import port_layout, port_shape
+from edgewright.targets.artifact import PortSpec
+
+
+class InputPath:
+    """Resizes, pads, normalises, quantises, swaps colours, moves axes: as `preprocess` and `to_port` do, to the bit.
+
+    Buffers are allocated at the first frame of a size, and used again. Not for several threads at once: make one for
+    each.
+
+    Args:
+        contract: how an image becomes the network's input.
+        port: what the runtime takes.
+        rounding: how the target makes a code of value / scale, a key of `tensors.ROUNDINGS`.
+        look_up: look every value up even where arithmetic is proven, to see what that costs.
+
+    Attributes:
+        route: the way, with its proof.
+        shape, dtype: of the network's buffer.
+
+    Raises:
+        BundleError: contract and port do not belong together.
+    """
+
+    def __init__(
+        self, contract: Contract, port: PortSpec, rounding: str = "half-even", *, look_up: bool = False
+    ) -> None:
+        self.contract = contract
+        self.route: Route = choose_route(contract, port, rounding, look_up=look_up)
+        self.shape = port_shape(contract, port)
+        self.dtype = self.route.tables.dtype
+        self._gray = contract.channels == 1
+        self._planar = port_layout(contract, port) == "NCHW" and not self._gray
+        self._raw_is_code = self.route.arithmetic[:1] == (Flip(0),) and self.route.kind == "identity"
+        self._rgb = contract.colour == "RGB"
+        self._size = (contract.height, contract.width)
+        self._area = area_for(contract.width, contract.height, contract)
+        self._maps: dict[bool, PixelMap] = {}
+        self._scratch = Scratch({})
+        self._placed = np.empty(0, np.uint8)
+        self._padded: tuple[int, int, int, int] | None = None  # the area around which `_placed` is padded
+        self._own: NDArray[Any] | None = None
+        self._mapped: tuple[int, int, int, int] | None = None  # the area around which `_own` is padded
+        self._map(self._rgb)  # the usual one, so that the first frame finds it
+
+    @property
+    def engine(self) -> str:
+        """What computes here, in words; nothing where raw bytes are resized right into the network's buffer."""
+        if self._moves_nothing(self._rgb):
+            return "none: the raw bytes are the codes"
+        return self._map(self._rgb).engine
+
+    def new_buffer(self) -> NDArray[Any]:
+        """A buffer of the network's shape and type, for `out`."""
+        return np.empty(self.shape, self.dtype)
+
+    def __call__(
+        self, frame: Pixels, out: NDArray[Any] | None = None, frame_format: str = "BGR"
+    ) -> tuple[NDArray[Any], Placement]:
+        """The network's input for a frame.
+
+        Args:
+            frame: as `frame_format` says, uint8; read-only and strided arrays are fine. It is not changed.
+            out: where to write, from `new_buffer`; None takes the path's own buffer, or the frame itself where its
+                bytes already are the input: what comes back then holds until the next call, or until the frame changes.
+            frame_format: BGR (or gray), RGB, GRAY, NV12, NV21, YUYV.
+
+        Returns:
+            The tensor, `shape` and `dtype`, and where the frame lies in it.
+
+        Raises:
+            DataError: the frame is not of its format.
+            UserError: no such format.
+            ValueError: `out` is not of the network's shape and type.
+        """
+        check_frame(frame, frame_format)
+        pixels, rgb = to_pixels(frame, frame_format, self._gray, self._scratch)
+        if out is not None and not self._fits(out):
+            raise ValueError(
+                f"out must be a contiguous {self.dtype} array of shape {self.shape}, but got {out.dtype} {out.shape}"
+            )
+        swapped = not self._gray and rgb != self._rgb
+        area = self._area_for(pixels.shape[1], pixels.shape[0])
+        whole = pixels.shape[:2] == self._size and pixels.flags.c_contiguous
+        if self._moves_nothing(swapped):
+            if whole and out is None:
+                return pixels.reshape(self.shape), area.placement
+            self._place_codes(pixels, area, self._own_buffer() if out is None else out, own=out is None)
+            return self._own_buffer() if out is None else out, area.placement
+        source = pixels if whole else self._place(pixels, area)
+        return self._mapped_into(source, area, out, swapped), area.placement
+
+    def map_only(self, pixels: Pixels, out: NDArray[Any]) -> None:
+        """The arithmetic alone, for measuring: BGR or gray pixels of the network's size, contiguous, into `out`."""
+        self._map(self._rgb)(pixels.reshape(-1), out.reshape(-1).view(np.uint8))
+
+    def _area_for(self, width: int, height: int) -> Area:
+        placement = self._area.placement
+        if (placement.width, placement.height) != (width, height):
+            self._area = area_for(width, height, self.contract)
+        return self._area
+
+    def _mapped_into(self, source: Pixels, area: Area, out: NDArray[Any] | None, swapped: bool) -> NDArray[Any]:
+        into = self._own_buffer() if out is None else out
+        start, stop = 0, self.contract.width * self.contract.height
+        if out is None:
+            here = (area.left, area.top, area.width, area.height)
+            if self._mapped == here and area.width == self.contract.width:  # the border above and below is there
+                start, stop = area.top * area.width, (area.top + area.height) * area.width
+            self._mapped = here
+        self._map(swapped)(source.reshape(-1), into.reshape(-1).view(np.uint8), start, stop)
+        return into
+
+    def _map(self, swapped: bool) -> PixelMap:
+        if swapped not in self._maps:
+            tables, arithmetic = self.route.tables, self.route.arithmetic
+            if self._gray:
+                form = PLAIN
+            elif self._planar:
+                form = PLANES_SWAPPED if swapped else PLANES
+            else:
+                form = SWAPPED if swapped else INTERLEAVED
+            self._maps[swapped] = PixelMap(tables, form, arithmetic)
+        return self._maps[swapped]
+
+    def _moves_nothing(self, swapped: bool) -> bool:
+        return self._raw_is_code and not self._planar and not swapped
+
+    def _own_buffer(self) -> NDArray[Any]:
+        if self._own is None:
+            self._own = self.new_buffer()
+        return self._own
+
+    def _fits(self, out: NDArray[Any]) -> bool:
+        return out.shape == self.shape and out.dtype == self.dtype and out.flags.c_contiguous and out.flags.writeable
+
+    def _place(self, pixels: Pixels, area: Area) -> Pixels:
+        """The frame in a buffer of the network's size; its border is painted when the area is another."""
+        shape = (self.contract.height, self.contract.width, *pixels.shape[2:])
+        if self._placed.shape != shape:
+            self._placed, self._padded = np.empty(shape, np.uint8), None
+        here = (area.left, area.top, area.width, area.height)
+        if self._padded != here:
+            self._pad(self._placed, area)
+            self._padded = here
+        self._resize(pixels, area, self._placed)
+        return self._placed
+
+    def _place_codes(self, pixels: Pixels, area: Area, out: NDArray[Any], own: bool) -> None:
+        """The frame right in the network's buffer, whose elements are raw bytes."""
+        target = out.view(np.uint8).reshape(self.contract.height, self.contract.width, *pixels.shape[2:])
+        here = (area.left, area.top, area.width, area.height)
+        if not own or self._mapped != here:
+            self._pad(target, area)
+        if own:
+            self._mapped = here
+        self._resize(pixels, area, target)
+
+    def _pad(self, target: Pixels, area: Area) -> None:
+        value, bottom, right = self.contract.pad_value, area.top + area.height, area.left + area.width
+        for strip in (target[: area.top], target[bottom:], target[:, : area.left], target[:, right:]):
+            strip[:] = value
+
+    def _resize(self, pixels: Pixels, area: Area, target: Pixels) -> None:
+        inside = target[area.top : area.top + area.height, area.left : area.left + area.width]
+        if pixels.shape[:2] == (area.height, area.width):
+            np.copyto(inside, pixels)
+            return
+        mode = INTERPOLATION[self.contract.interpolation]
+        done = cv2.resize(pixels, (area.width, area.height), dst=inside, interpolation=mode)
+        if not np.shares_memory(done, inside):  # OpenCV took a buffer of its own
+            np.copyto(inside, done)
