@@ -124,3 +124,28 @@ def half_places(
             total += np.int64(low <= entry) & np.int64(entry <= high)
         seen = first + BLOCK
     return found[:total]
+
+
+@kernel
+def columns(codes: NDArray[Any], lows: NDArray[Any], high: Any) -> NDArray[np.int64]:
+    """Places column * rows + row, in order of rows, of entries of (rows, columns) in lows[column]..high.
+
+    For tables whose rows are short and contiguous: one row for each anchor.
+    """
+    rows, width = codes.shape
+    found, total = np.empty(1024, np.int64), 0
+    for row in range(rows):
+        line = codes[row]
+        hit = np.int32(0)
+        for column in range(np.uint64(width)):
+            hit |= np.int32(line[column] >= lows[column])
+        if hit == 0:
+            continue
+        if total + width > len(found):
+            larger = np.empty(2 * len(found) + width, np.int64)
+            larger[:total] = found[:total]
+            found = larger
+        for column in range(width):
+            found[total] = column * rows + row
+            total += np.int64(lows[column] <= line[column]) & np.int64(line[column] <= high)
+    return found[:total]

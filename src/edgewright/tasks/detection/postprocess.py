@@ -105,5 +105,10 @@ def decode_image(
         placement: where the image lies in the network input.
         names: class names, by class id.
     """
-    found = suppress(family.decode(outputs, head, contract, settings), settings, names)
-    return Detections(placement.boxes_to_image(found.xyxy, clip=settings.clip), found.scores, found.class_ids, names)
+    return in_image(suppress(family.decode(outputs, head, contract, settings), settings, names), placement, settings)
+
+
+def in_image(found: Detections, placement: Placement, settings: DecodeSettings) -> Detections:
+    """Detections from network pixels to pixels of the image."""
+    boxes = placement.boxes_to_image(found.xyxy, clip=settings.clip)
+    return Detections(boxes, found.scores, found.class_ids, found.names)
