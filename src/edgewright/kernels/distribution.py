@@ -36,7 +36,7 @@ def mean_bins(logits: Float) -> Float:
 
 
 def power_table(values: Float) -> Float:
-    """exp(values[column] - values[row]), (n, n) float32, for the ascending values of all codes; 1 right of the diagonal.
+    """exp(values[column] - values[row]), (n, n) float32, for the ascending values of all codes; 1 beyond the diagonal.
 
     A row for each largest code: with it the softmax of codes needs no exponential.
     """

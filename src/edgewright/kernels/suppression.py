@@ -20,14 +20,14 @@ def descending(scores: NDArray[np.float32], limit: int | None = None) -> NDArray
     scores = np.ascontiguousarray(scores, np.float32)
     fill = loops("suppression", "sort_keys")
     if fill is None:
-        keys, ascending = _sort_keys(scores), False
+        keys = _sort_keys(scores)
     else:
         keys = np.empty(len(scores), np.int64)
-        ascending = fill(scores, keys)
+        if fill(scores, keys):  # they fall already
+            return np.arange(len(scores) if limit is None else min(limit, len(scores)))
     if limit is not None and limit < len(keys):
-        keys = np.partition(keys, limit)[:limit] if limit and not ascending else keys[:limit]
-    if not ascending:
-        keys.sort()
+        keys = np.partition(keys, limit)[:limit] if limit else keys[:0]
+    keys.sort()
     keys &= 0xFFFFFFFF
     return keys
 

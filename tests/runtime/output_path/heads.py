@@ -129,7 +129,9 @@ def drawn(outputs, seed, spread=0.15):
         if port.grid is not None:
             info = np.iinfo(kind)
             middle = (int(info.min) + int(info.max)) / 2
-            found[port.spec.name] = np.clip(middle + values * 100 * 2 ** (info.bits - 8), info.min, info.max).astype(kind)
+            found[port.spec.name] = np.clip(middle + values * 100 * 2 ** (info.bits - 8), info.min, info.max).astype(
+                kind
+            )
         else:
             found[port.spec.name] = (values * 3).astype(kind)
     return found

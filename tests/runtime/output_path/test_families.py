@@ -11,12 +11,12 @@ from edgewright.kernels.choice import loops
 from tests.runtime.output_path.heads import (
     CODES,
     HEADS,
+    PLACE,
     TYPES,
     assert_same,
     bits,
     drawn,
     path_of,
-    PLACE,
     ports,
     settings_of,
 )

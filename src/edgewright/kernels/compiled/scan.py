@@ -81,8 +81,8 @@ def float_blocks(values: NDArray[np.float32], lows: NDArray[np.float32], blocks:
 @kernel
 def places(
     codes: NDArray[Any], lows: NDArray[Any], high: Any, blocks: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
-    """Places row * columns + column, ascending, of the entries of the blocks that lie in lows[row]..high.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns, in order, of the entries of the blocks that lie in lows[row]..high.
 
     Args:
         codes: (rows, columns).
@@ -91,39 +91,51 @@ def places(
         blocks, count: what a search for blocks found.
     """
     columns = codes.shape[1]
-    found = np.empty(count * BLOCK, np.int64)
+    rows_found, columns_found = np.empty(count * BLOCK, np.int64), np.empty(count * BLOCK, np.int64)
+    flags = np.empty(BLOCK, np.bool_)
+    words = flags.view(np.uint64)
     total, seen = 0, np.int64(0)
     for number in range(count):
-        first = blocks[number]
-        row = first // columns
-        line, low = codes[row], lows[row]
-        for place in range(max(first, seen), first + BLOCK):
-            entry = line[place - row * columns]
-            found[total] = place
-            total += np.int64(low <= entry) & np.int64(entry <= high)  # no branch: most blocks mix both
-        seen = first + BLOCK
-    return found[:total]
+        row, first = blocks[number] // columns, blocks[number] % columns
+        _flag(codes[row], first, lows[row], flags)
+        for word in range(BLOCK // 8):
+            if words[word] == 0:
+                continue
+            for lane in range(8 * word, 8 * word + 8):
+                column = first + lane
+                if flags[lane] and row * columns + column >= seen and codes[row, column] <= high:
+                    rows_found[total], columns_found[total] = row, column
+                    total += 1
+        seen = blocks[number] + BLOCK
+    return rows_found[:total], columns_found[:total]
+
+
+@kernel
+def _flag(line: NDArray[Any], first: int, low: Any, flags: NDArray[np.bool_]) -> None:
+    start = np.uint64(first)
+    for lane in range(np.uint64(BLOCK)):
+        flags[lane] = line[start + lane] >= low
 
 
 @kernel
 def half_places(
     codes: NDArray[np.int16], lows: NDArray[np.int16], high: int, blocks: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """As `places` for bit patterns of half floats, mirrored."""
     columns = codes.shape[1]
-    found = np.empty(count * BLOCK, np.int64)
+    rows_found, columns_found = np.empty(count * BLOCK, np.int64), np.empty(count * BLOCK, np.int64)
     total, seen = 0, np.int64(0)
     for number in range(count):
-        first = blocks[number]
-        row = first // columns
-        line, low = codes[row], lows[row]
-        for place in range(max(first, seen), first + BLOCK):
-            bits = line[place - row * columns]
+        row, first = blocks[number] // columns, blocks[number] % columns
+        low = lows[row]
+        for column in range(first, first + BLOCK):
+            bits = codes[row, column]
             entry = bits ^ ((bits >> 15) & 0x7FFF)
-            found[total] = place
-            total += np.int64(low <= entry) & np.int64(entry <= high)
-        seen = first + BLOCK
-    return found[:total]
+            if low <= entry and entry <= high and row * columns + column >= seen:
+                rows_found[total], columns_found[total] = row, column
+                total += 1
+        seen = blocks[number] + BLOCK
+    return rows_found[:total], columns_found[:total]
 
 
 @kernel

@@ -19,6 +19,7 @@ from edgewright.runtime.output_path.slots import Arrays, Slot
 from edgewright.tasks.base import DecodeSettings, Head
 from edgewright.tasks.detection.nms import descending
 
+_NONE = np.zeros(0, np.int64)
 _KNOWN = 8  # thresholds whose limits are kept
 
 
@@ -79,18 +80,11 @@ class ScorePlane:
         limit = self._limit(threshold)
         if limit is None:
             return None
-        codes = self.slot.codes(outputs)
-        found = np.zeros(0, np.int64) if limit.empty else reaching(codes, limit.lows, limit.high, limit.kind)
-        class_ids, places = np.divmod(found, codes.shape[1])
-        entries = self.slot.table(outputs)[class_ids, places]
-        with np.errstate(invalid="ignore", over="ignore"):
-            scores = self._activation(self.slot.real(entries, class_ids))
+        if limit.empty:
+            return Survivors(_NONE, _NONE, np.zeros(0, np.float32))
+        class_ids, places = reaching(self.slot.codes(outputs), limit.lows, limit.high, limit.kind)
+        scores = self._activation(self.slot.of(outputs, class_ids, places))
+        if not limit.exact:
             sure = scores >= np.float32(threshold)
-        if not sure.all():  # the limit of a float may be a hair too low
             class_ids, places, scores = class_ids[sure], places[sure], scores[sure]
         return Survivors(class_ids, places, scores)
-
-
-def picked(slot: Slot, outputs: Arrays, places: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Real values of all channels at some places, (channels, n), contiguous."""
-    return np.ascontiguousarray(slot.real(np.take(slot.table(outputs), places, axis=1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.data.contract import Contract
-from edgewright.runtime.output_path.base import FAST, FastDecode, picked
+from edgewright.runtime.output_path.base import FAST, FastDecode
 from edgewright.runtime.output_path.objectness import JointScores
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
@@ -27,7 +27,7 @@ class FastFastestDet:
             return None
         best = found.best(settings)
         rows, columns = outputs[self._boxes.output].shape[2:]
-        boxes = picked(self._boxes, outputs, best.places)
+        boxes = self._boxes.at(outputs, best.places)
         corners = box_corners(boxes, best.places, (rows, columns), self._contract)
         return Candidates(corners, best.scores, best.class_ids)
 

@@ -5,8 +5,7 @@ the function is evaluated for each code, by the very arithmetic of the plain dec
 The smallest code that passes is the limit; that every code above it passes too is checked, not assumed. For single
 floats the limit is found by bisection over their bit patterns, and the neighbourhood is checked one by one.
 
-The limit only chooses what is looked at. What it lets through is decoded and compared with the threshold once more, in
-real values: a limit that is too low costs time, and none is ever too high.
+The limit of floats only chooses what is looked at: what it lets through is compared with the threshold once more.
 """
 
 from __future__ import annotations
@@ -36,12 +35,14 @@ class Limit:
         high: largest code that is a number.
         kind: how codes are compared.
         empty: no code of any channel passes.
+        exact: exactly these pass; else what the limit lets through has to be compared in real values.
     """
 
     lows: NDArray[Any]
     high: Any
     kind: Kind
     empty: bool
+    exact: bool
 
 
 def unchanged(values: NDArray[Any]) -> Float:
@@ -94,7 +95,8 @@ def _code_limit(slot: Slot, activation: Activation, threshold: float) -> Limit |
         lows[channel] = found
     high = _HALF_INFINITY if slot.kind == "half" else int(order[-1])
     kind = np.int16 if slot.kind == "half" else slot.dtype
-    return Limit(np.minimum(lows, int(order[-1])).astype(kind), high, slot.kind, bool((lows == nothing).all()))
+    never = lows == nothing
+    return Limit(np.minimum(lows, nothing - 1).astype(kind), high, slot.kind, bool(never.all()), not never.any())
 
 
 def _first(passes: NDArray[np.bool_], order: NDArray[np.int64], nothing: int) -> int | None:
@@ -117,7 +119,7 @@ def _float_limit(slot: Slot, activation: Activation, threshold: float) -> Limit 
         if found is None:
             return None
         lows[channel] = found
-    return Limit(lows, np.float32(np.inf), "float", bool(np.isnan(lows).all()))
+    return Limit(lows, np.float32(np.inf), "float", bool(np.isnan(lows).all()), exact=False)
 
 
 def _bisect(slot: Slot, activation: Activation, threshold: float) -> float | None:

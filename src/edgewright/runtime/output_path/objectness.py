@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.kernels.scan import half_order, reaching
-from edgewright.runtime.output_path.base import Survivors, picked
+from edgewright.runtime.output_path.base import Survivors
 from edgewright.runtime.output_path.limits import Limit, all_codes, limit_of
 from edgewright.runtime.output_path.slots import Arrays, Slot
 from edgewright.tensors import Float
@@ -48,9 +48,7 @@ class JointScores:
         if anchors is None:
             return None
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = self._joint(
-                picked(self._objectness, outputs, anchors), picked(self._classes, outputs, anchors)
-            )
+            scores = self._joint(self._objectness.at(outputs, anchors), self._classes.at(outputs, anchors))
             class_ids, places = np.nonzero(scores >= np.float32(threshold))
         return Survivors(class_ids, anchors[places], scores[class_ids, places])
 
@@ -66,7 +64,7 @@ class JointScores:
         limit = self._limit(threshold)
         if limit is None or limit.empty:
             return None if limit is None else np.zeros(0, np.int64)
-        return reaching(self._objectness.codes(outputs), limit.lows, limit.high, limit.kind)
+        return reaching(self._objectness.codes(outputs), limit.lows, limit.high, limit.kind)[1]
 
     def _limit_of(self, threshold: float) -> Limit | None:
         ends = self._ends or ()

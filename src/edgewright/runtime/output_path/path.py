@@ -73,9 +73,7 @@ class OutputPath:
                 return self._finished(found, placement, settings)
         return self.plain(outputs, placement, settings)
 
-    def plain(
-        self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings
-    ) -> Prediction:
+    def plain(self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings) -> Prediction:
         """As a call, but every output is converted before it is decoded: the reference."""
         real = self.real(outputs)
         return decode(self._family, real, self._head, self._contract, settings, placement, self._names)

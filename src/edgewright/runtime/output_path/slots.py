@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.kernels.boxes import real_at, real_of
 from edgewright.kernels.scan import Kind
 from edgewright.tensors import Float, Grid
 
@@ -84,6 +86,28 @@ class Slot:
         if channels is None or isinstance(channels, slice):
             return np.asarray(numbers[channels or slice(None), None])
         return np.asarray(numbers[channels])
+
+    @functools.cached_property
+    def _numbers(self) -> tuple[NDArray[Any], Float, Float]:
+        """Zero point, scale and factor of each channel; 0 and 1 where there is none, which change nothing."""
+        one = np.ones(self.channels, np.float32)
+        zero = np.zeros(self.channels, np.float32) if self.zero is None else np.resize(self.zero, self.channels)
+        scale = one if self.scale is None else np.resize(self.scale, self.channels)
+        return zero, scale, one if self.factor is None else np.resize(self.factor, self.channels)
+
+    def at(self, outputs: Arrays, places: NDArray[np.int64]) -> Float:
+        """Real values of all channels at some places, (channels, n), contiguous."""
+        table = self.table(outputs)
+        if self.kind == "half":
+            return np.ascontiguousarray(self.real(np.take(table, places, axis=1)))
+        return real_at(table, *self._numbers, places)
+
+    def of(self, outputs: Arrays, channels: NDArray[np.int64], places: NDArray[np.int64]) -> Float:
+        """Real values of single entries, (n,)."""
+        table = self.table(outputs)
+        if self.kind == "half":
+            return self.real(table[channels, places], channels)
+        return real_of(table, *self._numbers, channels, places)
 
     def part(self, start: int, stop: int | None) -> Slot:
         """A slice of the channels, counted from this slot's first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.data.contract import Contract
-from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, picked
+from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane
 from edgewright.runtime.output_path.limits import unchanged
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
@@ -26,7 +26,7 @@ class FastSsd:
         if found is None:
             return None
         best = found.best(settings)
-        relative = picked(self._boxes, outputs, best.places).T
+        relative = self._boxes.at(outputs, best.places).T
         return Candidates(box_corners(relative, self._contract), best.scores, best.class_ids)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.data.contract import Contract
-from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, picked
+from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane
 from edgewright.runtime.output_path.limits import unchanged
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
@@ -25,7 +25,7 @@ class FastYoloV8:
         if found is None:
             return None
         best = found.best(settings)
-        return Candidates(corners(picked(self._boxes, outputs, best.places)), best.scores, best.class_ids)
+        return Candidates(corners(self._boxes.at(outputs, best.places)), best.scores, best.class_ids)
 
 
 @FAST.register("yolov8")

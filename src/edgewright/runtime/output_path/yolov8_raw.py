@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract
 from edgewright.kernels.distribution import mean_bins_of_codes, power_table
-from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, Survivors, picked
+from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, Survivors
 from edgewright.runtime.output_path.limits import Activation, all_codes, unchanged
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
@@ -48,7 +48,7 @@ class Distances:
             found = mean_bins_of_codes(self.slot.codes(outputs), self._lowest, self._powers, cells, self._bins)
             if found is not None:
                 return found
-        return distances(picked(self.slot, outputs, cells))
+        return distances(self.slot.at(outputs, cells))
 
 
 @dataclass(frozen=True)

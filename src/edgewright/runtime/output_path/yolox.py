@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.data.contract import Contract
-from edgewright.runtime.output_path.base import FAST, FastDecode, picked
+from edgewright.runtime.output_path.base import FAST, FastDecode
 from edgewright.runtime.output_path.objectness import JointScores
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
@@ -28,7 +28,7 @@ class FastYoloX:
         if found is None:
             return None
         best = found.best(settings)
-        boxes = picked(self._boxes, outputs, best.places)
+        boxes = self._boxes.at(outputs, best.places)
         return Candidates(box_corners(boxes, best.places, self._head, self._contract), best.scores, best.class_ids)
 
 
