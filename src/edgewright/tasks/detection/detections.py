@@ -10,6 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def check_columns(xyxy: NDArray[Any], scores: NDArray[Any], class_ids: NDArray[Any]) -> None:
+    """Whether boxes, scores and classes belong together.
+
+    Raises:
+        ValueError: they do not have shapes (n, 4), (n,) and (n,).
+    """
+    if xyxy.ndim != 2 or xyxy.shape[1] != 4:
+        raise ValueError(f"xyxy must be a 2-D array of shape (n, 4), but got shape {xyxy.shape}")
+    wanted = (xyxy.shape[0],)
+    if scores.shape != wanted or class_ids.shape != wanted:
+        name, shape = ("scores", scores.shape) if scores.shape != wanted else ("class_ids", class_ids.shape)
+        raise ValueError(f"{name} must have shape ({wanted[0]},) as xyxy has, but got shape {shape}")
+
+
 @dataclass(frozen=True)
 class Detections:
     """Detected objects of one image, best score first when they come from a predictor.
@@ -27,12 +41,7 @@ class Detections:
     names: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        if self.xyxy.ndim != 2 or self.xyxy.shape[1] != 4:
-            raise ValueError(f"xyxy must be a 2-D array of shape (n, 4), but got shape {self.xyxy.shape}")
-        for name in ("scores", "class_ids"):
-            shape = getattr(self, name).shape
-            if shape != (len(self.xyxy),):
-                raise ValueError(f"{name} must have shape ({len(self.xyxy)},) as xyxy has, but got shape {shape}")
+        check_columns(self.xyxy, self.scores, self.class_ids)
 
     @classmethod
     def empty(cls, names: Sequence[str] = ()) -> Detections:

@@ -83,17 +83,25 @@ class FastestDet:
         grid = np.asarray(outputs[head.parts[0].output][0], np.float32)
         rows, columns = grid.shape[1:]
         flat = grid.reshape(len(grid), -1)
-        with np.errstate(
-            invalid="ignore"
-        ):  # a negative probability from a broken network gives NaN, which passes nothing
-            scores = flat[:1] ** np.float32(0.6) * flat[5:] ** np.float32(0.4)
-        class_ids, cells, best = select(scores, settings)
-        chosen = flat[1:5, cells]
-        centre_x = (cells % columns + np.tanh(chosen[0])) * (contract.width / columns)
-        centre_y = (cells // columns + np.tanh(chosen[1])) * (contract.height / rows)
-        size = sigmoid(chosen[2:]) * np.array([[contract.width], [contract.height]], np.float32)
-        boxes = np.concatenate([centre_x[None], centre_y[None], size]).astype(np.float32)
-        return Candidates(corners(boxes), best, class_ids)
+        class_ids, cells, best = select(joint_scores(flat[:1], flat[5:]), settings)
+        return Candidates(box_corners(flat[1:5, cells], cells, (rows, columns), contract), best, class_ids)
+
+
+def joint_scores(objectness: NDArray[np.float32], classes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores from objectness and class probability."""
+    with np.errstate(invalid="ignore"):  # a negative probability from a broken network gives NaN, which passes nothing
+        return np.asarray(objectness ** np.float32(0.6) * classes ** np.float32(0.4), np.float32)
+
+
+def box_corners(
+    chosen: NDArray[np.float32], cells: NDArray[np.int64], grid: tuple[int, int], contract: Contract
+) -> NDArray[np.float32]:
+    """Corners (n, 4), network pixels, from regressions (4, n) of cells (n,) in a grid of (rows, columns)."""
+    rows, columns = grid
+    centre_x = (cells % columns + np.tanh(chosen[0])) * (contract.width / columns)
+    centre_y = (cells // columns + np.tanh(chosen[1])) * (contract.height / rows)
+    size = sigmoid(chosen[2:]) * np.array([[contract.width], [contract.height]], np.float32)
+    return corners(np.concatenate([centre_x[None], centre_y[None], size]).astype(np.float32))
 
 
 FAMILIES.add(FastestDet.name, FastestDet())

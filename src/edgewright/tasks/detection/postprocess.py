@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract, Placement
+from edgewright.kernels.boxes import corners, to_image, usable
 from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
-from edgewright.tasks.detection.detections import Detections
+from edgewright.tasks.detection.detections import Detections, check_columns
 from edgewright.tasks.detection.nms import descending, nms
+
+__all__ = ["Candidates", "corners", "decode_image", "in_image", "select", "suppress"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,15 @@ class Candidates:
     class_ids: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        # the shapes are those of `Detections`, whose messages say what is wrong
-        Detections(self.xyxy, self.scores, self.class_ids)
+        check_columns(self.xyxy, self.scores, self.class_ids)
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def usable(self) -> Candidates:
         """Without boxes that are none: corners or score not finite, right of left, top below bottom."""
-        with np.errstate(invalid="ignore"):
-            good = (
-                np.isfinite(self.xyxy).all(axis=1)
-                & np.isfinite(self.scores)
-                & (self.xyxy[:, 2:] >= self.xyxy[:, :2]).all(axis=1)
-            )
-        return self if good.all() else Candidates(self.xyxy[good], self.scores[good], self.class_ids[good])
+        good = usable(self.xyxy, self.scores)
+        return self if good is None else Candidates(self.xyxy[good], self.scores[good], self.class_ids[good])
 
 
 def select(
@@ -65,14 +62,6 @@ def select(
     order = descending(values, settings.max_candidates)
     flat = flat[order]
     return flat // scores.shape[1], flat % scores.shape[1], values[order]
-
-
-def corners(centre_size: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Boxes (4, n) of rows cx, cy, w, h to corners (n, 4)."""
-    # values may be Inf where a quantised network is broken; `Candidates.usable` drops them
-    with np.errstate(invalid="ignore", over="ignore"):
-        half = centre_size[2:] / 2
-        return np.ascontiguousarray(np.concatenate([centre_size[:2] - half, centre_size[:2] + half]).T, np.float32)
 
 
 def suppress(candidates: Candidates, settings: DecodeSettings, names: Sequence[str] = ()) -> Detections:
@@ -105,5 +94,11 @@ def decode_image(
         placement: where the image lies in the network input.
         names: class names, by class id.
     """
-    found = suppress(family.decode(outputs, head, contract, settings), settings, names)
-    return Detections(placement.boxes_to_image(found.xyxy, clip=settings.clip), found.scores, found.class_ids, names)
+    return in_image(suppress(family.decode(outputs, head, contract, settings), settings, names), placement, settings)
+
+
+def in_image(found: Detections, placement: Placement, settings: DecodeSettings) -> Detections:
+    """Detections from network pixels to pixels of the image."""
+    limit = (placement.width, placement.height) if settings.clip else None
+    scale, pad = (placement.scale_x, placement.scale_y), (placement.pad_x, placement.pad_y)
+    return Detections(to_image(found.xyxy, scale, pad, limit), found.scores, found.class_ids, found.names)

@@ -77,9 +77,14 @@ class Ssd:
         scores = np.asarray(outputs[head.parts[0].output][0, :, 1:].T, np.float32)
         class_ids, anchors, best = select(scores, settings)
         relative = np.asarray(outputs[head.parts[1].output][0][anchors], np.float32)
-        size = np.array([contract.width, contract.height] * 2, np.float32)
-        with np.errstate(invalid="ignore", over="ignore"):  # `Candidates.usable` drops what is not finite
-            return Candidates(relative * size, best, class_ids)
+        return Candidates(box_corners(relative, contract), best, class_ids)
+
+
+def box_corners(relative: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
+    """Corners (n, 4), network pixels, from corners relative to the input."""
+    size = np.array([contract.width, contract.height] * 2, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # `Candidates.usable` drops what is not finite
+        return np.asarray(relative * size, np.float32)
 
 
 def _boxes_output(model: Model) -> int | None:

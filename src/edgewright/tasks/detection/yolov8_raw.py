@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract
 from edgewright.graph.model import Model
+from edgewright.kernels.distribution import mean_bins
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head
 from edgewright.tasks.detection.postprocess import Candidates, select
 from edgewright.tasks.detection.raw_levels import Level, find_levels
-from edgewright.tasks.numerics import sigmoid, softmax
+from edgewright.tasks.numerics import sigmoid
 from edgewright.tasks.structure import image_contract
 from edgewright.tensors import Part
 
@@ -82,21 +83,23 @@ class YoloV8Raw:
             flat = values.reshape(len(values), -1)
             class_ids, cells, best = select(flat if head.params["sigmoid"] else sigmoid(flat), settings)
             sides = boxes.take(outputs)[0].reshape(4 * head.params["bins"], -1)[:, cells]
-            found.append((_corners(sides, cells, values.shape[2], stride), best, class_ids))
+            found.append((cell_corners(distances(sides), cells, values.shape[2], stride), best, class_ids))
         xyxy, best, class_ids = (np.concatenate(columns) for columns in zip(*found, strict=True))
         return Candidates(xyxy, best, class_ids)
 
 
-def _corners(sides: NDArray[Any], cells: NDArray[np.int64], columns: int, stride: int) -> NDArray[np.float32]:
-    """Corners (n, 4), pixels, from box channels (4 * bins, n) of cells (n,) in a map of so many columns."""
+def distances(sides: NDArray[Any]) -> NDArray[np.float32]:
+    """Distances (4, n) to left, top, right and bottom, in cells, from box channels (4 * bins, n)."""
     bins = len(sides) // 4
+    return np.asarray(sides, np.float32) if bins == 1 else mean_bins(np.asarray(sides).reshape(4, bins, -1))
+
+
+def cell_corners(
+    distance: NDArray[np.float32], cells: NDArray[np.int64], columns: int, stride: int
+) -> NDArray[np.float32]:
+    """Corners (n, 4), pixels, from distances (4, n) of cells (n,) in a map of so many columns."""
     with np.errstate(invalid="ignore", over="ignore"):
-        if bins == 1:
-            distance = np.asarray(sides, np.float32)
-        else:
-            weights = softmax(sides.reshape(4, bins, -1), axis=1)
-            distance = np.einsum("sbn,b->sn", weights, np.arange(bins, dtype=np.float32))
-        centre = np.stack([cells % columns, cells // columns]).astype(np.float32) + 0.5
+        centre = np.stack([cells % columns, cells // columns]).astype(np.float32) + np.float32(0.5)
         return np.asarray(np.concatenate([centre - distance[:2], centre + distance[2:]]).T * stride, np.float32)
 
 

@@ -91,12 +91,19 @@ class YoloX:
         scores = rows[4:] if params["sigmoid"] else sigmoid(rows[4:])
         with np.errstate(invalid="ignore", over="ignore"):
             class_ids, anchors, best = select(scores[1:] * scores[:1], settings)
-            boxes = rows[:4, anchors]
-            if not params["decoded"]:
-                origins, strides = cell_origins(contract.height, contract.width, tuple(params["strides"]))
-                centre = (boxes[:2] + origins[:, anchors]) * strides[anchors]
-                boxes = np.concatenate([centre, np.exp(boxes[2:]) * strides[anchors]])
-        return Candidates(corners(boxes), best, class_ids)
+        return Candidates(box_corners(rows[:4, anchors], anchors, head, contract), best, class_ids)
+
+
+def box_corners(
+    boxes: NDArray[np.float32], anchors: NDArray[np.int64], head: Head, contract: Contract
+) -> NDArray[np.float32]:
+    """Corners (n, 4), network pixels, from box rows (4, n) of anchors (n,)."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not head.params["decoded"]:
+            origins, strides = cell_origins(contract.height, contract.width, tuple(head.params["strides"]))
+            centre = (boxes[:2] + origins[:, anchors]) * strides[anchors]
+            boxes = np.concatenate([centre, np.exp(boxes[2:]) * strides[anchors]])
+        return corners(boxes)
 
 
 FAMILIES.add(YoloX.name, YoloX())

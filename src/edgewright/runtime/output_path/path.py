@@ -1,0 +1,101 @@
+"""The output path of a bundle: chosen once, used for each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgewright.data.contract import Contract, Placement
+from edgewright.graph.model import Model
+from edgewright.graph.rewrites.restoration import Restorer
+from edgewright.runtime.boundary import real_outputs
+from edgewright.runtime.decode import Outputs, Prediction, decode
+from edgewright.runtime.output_path.base import FAST, FastDecode
+from edgewright.runtime.output_path.restored import Reader
+from edgewright.targets.artifact import Artifact
+from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
+
+
+class OutputPath:
+    """From an artifact's outputs to a prediction, converting only what the prediction needs.
+
+    The result is that of the plain way (every output to real values, restored, decoded), bit for bit.
+
+    Args:
+        artifact: what gives the outputs.
+        head, family: what they mean; family None for outputs without a known meaning.
+        contract: of the network's input.
+        names: class names, by class id.
+        restore: computes the model's outputs from the artifact's, or None.
+        restorer: of `restore`; None opens it here.
+
+    Attributes:
+        how: what is done for each frame, in words.
+        fast: whether outputs stay as they are until something passes.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        head: Head,
+        family: HeadFamily | None,
+        contract: Contract,
+        names: Sequence[str] = (),
+        restore: Model | None = None,
+        restorer: Restorer | None = None,
+    ) -> None:
+        self._artifact, self._head, self._family = artifact, head, family
+        self._contract, self._names = contract, names
+        self._restorer = restorer or Restorer(restore)
+        made = _fast(artifact, head, family, contract, restore)
+        self._fast = None if isinstance(made, str) else made
+        self.fast = self._fast is not None
+        self.how = f"every output converted, then decoded: {made}" if isinstance(made, str) else made.how
+
+    def __call__(
+        self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings
+    ) -> Prediction:
+        """The prediction of one image, in its pixels.
+
+        Args:
+            outputs: as the session gave them.
+            placement: where the image lies in the network's input.
+            settings: thresholds.
+
+        Raises:
+            BundleError: an output is missing.
+        """
+        if self._fast is not None:
+            found = self._fast(outputs, settings)
+            if found is not None:
+                return self._finished(found, placement, settings)
+        return self.plain(outputs, placement, settings)
+
+    def plain(self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings) -> Prediction:
+        """As a call, but every output is converted before it is decoded: the reference."""
+        real = self.real(outputs)
+        return decode(self._family, real, self._head, self._contract, settings, placement, self._names)
+
+    def real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        """The model's outputs as real values."""
+        return self._restorer(real_outputs(self._artifact, outputs))
+
+    def _finished(self, found: Any, placement: Placement, settings: DecodeSettings) -> Prediction:
+        from edgewright.tasks.detection.postprocess import in_image, suppress
+
+        return in_image(suppress(found, settings, self._names), placement, settings)
+
+
+def _fast(
+    artifact: Artifact, head: Head, family: HeadFamily | None, contract: Contract, restore: Model | None
+) -> FastDecode | str:
+    """The fast way, or why there is none."""
+    import edgewright.runtime.output_path.families  # noqa: F401 - enters them into their registry
+
+    if family is None:
+        return "the head has no known meaning"
+    if family.name not in FAST:
+        return f"{family.name} heads have no other way"
+    return FAST.get(family.name)(head, contract, Reader(artifact.outputs, restore))
