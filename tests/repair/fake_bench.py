@@ -138,7 +138,7 @@ class FakeBench:
         total = self.level(candidate) * scene / scene.mean() * luck
         return Trial(count, Damage(("boxes", "scores"), np.stack([total / 2, total / 2], axis=1)))
 
-    def confirm(self, candidate: Candidate) -> Confirmation:
+    def confirm(self, candidate: Candidate, *, draft: bool = False) -> Confirmation:
         self.left -= 1
         self.confirmed.append(candidate)
         drop = self.drop(candidate)

@@ -323,10 +323,10 @@ def test_an_interruption_leaves_the_best_so_far_saved(memory: Memory) -> None:
     search(whole, allowed=("16bit",))
 
     class Stopped(FakeBench):
-        def confirm(self, candidate: Candidate) -> Any:
+        def confirm(self, candidate: Candidate, *, draft: bool = False) -> Any:
             if len(self.confirmed) == 3:
                 raise KeyboardInterrupt
-            return super().confirm(candidate)
+            return super().confirm(candidate, draft=draft)
 
     bench = Stopped(memory, mended_by_wide("Conv_c"))
     with pytest.raises(KeyboardInterrupt):

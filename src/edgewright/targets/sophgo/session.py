@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +27,8 @@ Outputs = dict[str, NDArray[Any]]
 
 _CHUNK_BYTES = 192_000_000
 _CHUNK_SAMPLES = 256
+_CHIP_SAMPLES, _CHIP_PROCESSES = 4, 8
+"""Of the vendor's model of the chip, which computes on one core: samples for each process, and most processes."""
 _START_SECONDS, _SAMPLE_SECONDS = 300.0, 120.0
 """Time limits: of a process, and on top for each sample. A large detector takes seconds an image in the interpreter."""
 
@@ -43,8 +47,18 @@ class Simulation:
 
     def run(self, feeds: Iterable[Feeds], names: Sequence[str] | None = None) -> Iterator[list[NDArray[Any]]]:
         """Values of each sample, in the order of `names` (or that of the outputs)."""
-        for chunk in chunked(feeds):
-            yield from self._chunk(chunk, names)
+        if self._command != "chip":
+            for chunk in chunked(feeds):
+                yield from self._chunk(chunk, names)
+            return
+        waiting = iter(feeds)
+        processes = min(len(os.sched_getaffinity(0)), _CHIP_PROCESSES)
+        with ThreadPoolExecutor(processes) as pool:
+            while chunks := [
+                chunk for _ in range(processes) if (chunk := list(itertools.islice(waiting, _CHIP_SAMPLES)))
+            ]:
+                for found in pool.map(lambda chunk: list(self._chunk(chunk, names)), chunks):
+                    yield from found
 
     def _chunk(self, chunk: Sequence[Feeds], names: Sequence[str] | None) -> Iterator[list[NDArray[Any]]]:
         with tempfile.TemporaryDirectory(prefix="edgewright-sophgo-") as scratch:
