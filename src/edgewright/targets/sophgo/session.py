@@ -43,11 +43,11 @@ class Simulation:
     """
 
     def __init__(self, made: Environment, command: str, files: Sequence[Path]) -> None:
-        self._made, self._command, self._files = made, command, files
+        self._made, self.command, self._files = made, command, files
 
     def run(self, feeds: Iterable[Feeds], names: Sequence[str] | None = None) -> Iterator[list[NDArray[Any]]]:
         """Values of each sample, in the order of `names` (or that of the outputs)."""
-        if self._command != "chip":
+        if self.command != "chip":
             for chunk in chunked(feeds):
                 yield from self._chunk(chunk, names)
             return
@@ -73,7 +73,7 @@ class Simulation:
                 "names": list(names) if names is not None else None,
             }
             limit = _START_SECONDS + _SAMPLE_SECONDS * len(chunk)
-            reply = call_worker(self._made, self._command, arguments, folder, limit)
+            reply = call_worker(self._made, self.command, arguments, folder, limit)
             with np.load(folder / "out.npz", allow_pickle=False) as arrays:
                 stacked = [arrays[f"t{index}"] for index in range(len(reply.result["names"]))]
             if any(len(values) != len(chunk) for values in stacked):
@@ -89,6 +89,11 @@ class SophgoSession:
         self.ran_on = artifact.read_back["ran_on"]
         self._outputs = [port.spec for port in artifact.outputs]
         self._simulation = simulation
+
+    @property
+    def simulates(self) -> str:
+        """What runs: "simulate" for the lowered module, "chip" for the chip's own file."""
+        return self._simulation.command
 
     def __call__(self, feeds: Feeds) -> Outputs:
         """Run one sample: a process start for each; `run_many` starts one for all."""
