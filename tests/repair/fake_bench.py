@@ -77,6 +77,7 @@ class FakeBench:
         seconds: time limit; every trial and every confirmation takes one.
         noise: how much a candidate's images differ from what they should be, by chance.
         limit: drop that is allowed.
+        whole: points that a candidate loses when it is built in full; None: the target has no drafts.
     """
 
     def __init__(
@@ -96,7 +97,9 @@ class FakeBench:
         noise: float = 0.0,
         limit: float = 1.0,
         seed: int = 0,
+        whole: Callable[[Candidate], float] | None = None,
     ) -> None:
+        self.whole = whole
         self.memory, self.level, self.limit, self.noise, self.seed = memory, level, limit, noise, seed
         self.drop = drop or (lambda candidate: 100.0 * level(candidate))
         self.latency = latency
@@ -111,6 +114,7 @@ class FakeBench:
         )
         self.trials: list[tuple[Candidate, int]] = []
         self.confirmed: list[Candidate] = []
+        self.built: list[Candidate] = []
         self.journals: list[dict[str, Any]] = []
         self.said: list[str] = []
 
@@ -138,14 +142,20 @@ class FakeBench:
         total = self.level(candidate) * scene / scene.mean() * luck
         return Trial(count, Damage(("boxes", "scores"), np.stack([total / 2, total / 2], axis=1)))
 
-    def confirm(self, candidate: Candidate) -> Confirmation:
+    def confirm(self, candidate: Candidate, *, draft: bool = False) -> Confirmation:
         self.left -= 1
         self.confirmed.append(candidate)
         drop = self.drop(candidate)
+        provisional = draft and self.whole is not None and drop <= self.limit
+        if self.whole is not None and not draft and drop <= self.limit:
+            drop = self.whole(candidate)
+            self.built.append(candidate)
         cost = self.cost(candidate)
         if self.latency is not None:
             cost = Cost.from_json({**cost.to_json(), "latency": self.latency(candidate)})
-        return Confirmation(candidate.name, None, drop, {"boxes": drop / 100}, drop <= self.limit, cost)
+        return Confirmation(
+            candidate.name, None, drop, {"boxes": drop / 100}, drop <= self.limit, cost, provisional=provisional
+        )
 
     def kept(
         self, name: str, key: Mapping[str, Any], compute: Callable[[Path], dict[str, Any]]

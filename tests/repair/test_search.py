@@ -323,16 +323,55 @@ def test_an_interruption_leaves_the_best_so_far_saved(memory: Memory) -> None:
     search(whole, allowed=("16bit",))
 
     class Stopped(FakeBench):
-        def confirm(self, candidate: Candidate) -> Any:
+        def confirm(self, candidate: Candidate, *, draft: bool = False) -> Any:
             if len(self.confirmed) == 3:
                 raise KeyboardInterrupt
-            return super().confirm(candidate)
+            return super().confirm(candidate, draft=draft)
 
     bench = Stopped(memory, mended_by_wide("Conv_c"))
     with pytest.raises(KeyboardInterrupt):
         search(bench, allowed=("16bit",))
     assert bench.journals == whole.journals[:3]
     assert len(whole.journals) > 3
+
+
+def test_while_degrees_are_weighed_drafts_suffice_and_what_ships_is_built_once(memory: Memory) -> None:
+    bench = FakeBench(memory, mended_by_wide("Conv_c"), whole=lambda _: 0.5)
+    found = search(bench, allowed=("16bit",))
+    assert found.best is not None
+    assert found.best.passed
+    assert [one.digest for one in bench.built] == [found.best.candidate.digest]
+    assert found.best.confirmation is not None
+    assert found.best.confirmation.drop == 0.5, "the figure of what ships, not of its draft"
+    assert len(bench.confirmed) > 3
+
+
+def test_what_passes_as_a_draft_only_does_not_ship_and_the_search_goes_on(memory: Memory) -> None:
+    without = search(FakeBench(memory, mended_by_wide("Conv_c")), allowed=("16bit",)).best
+    assert without is not None
+    few = len(wide(without.candidate))
+    bench = FakeBench(memory, mended_by_wide("Conv_c"), whole=lambda one: 0.5 if len(wide(one)) > few else 40.0)
+    found = search(bench, allowed=("16bit",))
+    assert found.best is not None
+    assert found.best.passed
+    assert len(wide(found.best.candidate)) > few
+    assert len(bench.built) > 1
+    never = search(FakeBench(memory, mended_by_wide("Conv_c"), whole=lambda _: 40.0), allowed=("16bit",))
+    assert never.best is not None
+    assert not never.best.passed
+    assert all(not entry.passed for entry in never.entries)
+
+
+def test_when_time_is_out_what_passed_as_a_draft_is_built(memory: Memory) -> None:
+    most = FakeBench(memory, mended_by_wide("Conv_c"), whole=lambda _: 0.5)
+    search(most, allowed=("16bit",))
+    first = next(index for index, one in enumerate(most.confirmed) if "Conv_c" in wide(one))
+    bench = FakeBench(memory, mended_by_wide("Conv_c"), whole=lambda _: 0.5)
+    found = search(bench, allowed=("16bit",), most=first + 1)
+    assert found.ended
+    assert found.best is not None
+    assert found.best.passed
+    assert [one.digest for one in bench.built] == [found.best.candidate.digest]
 
 
 def test_the_same_every_time(tmp_path: Path) -> None:

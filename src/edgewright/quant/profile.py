@@ -25,6 +25,8 @@ class FusionProfile:
             codes.
         symmetric_activations: whether activations have their zero point at 0, whatever is asked for.
         per_channel_weights: whether weights may have a grid per output channel.
+        shift_only: whether sums become codes by a shift alone, so that the step of a layer's weights is a power of two
+            away from the steps of what it makes and reads.
         activation_dtypes, weight_dtypes: code types by precision ("int8", "int16").
     """
 
@@ -38,5 +40,6 @@ class FusionProfile:
     asymmetric_weights: bool = False
     symmetric_activations: bool = False
     per_channel_weights: bool = True
+    shift_only: bool = False
     activation_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "uint8", "int16": "uint16"})
     weight_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "int8", "int16": "int8"})

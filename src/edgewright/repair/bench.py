@@ -54,6 +54,7 @@ class Confirmation:
         passed: whether it is within the limits of the verdict.
         cost: with its latency, where the target can run and the budget asks for it.
         failed: why the toolchain could not build or run it; empty when it could. It has no figures then.
+        provisional: it passed as a draft; what would ship has not been built or measured yet.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Confirmation:
     passed: bool
     cost: Cost
     failed: str = ""
+    provisional: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON data."""
@@ -109,8 +111,12 @@ class Bench(Protocol):
     def trial(self, candidate: Candidate, images: int) -> Trial:
         """Emulate a candidate on so many of the calibration images that are kept for this, or on all there are."""
 
-    def confirm(self, candidate: Candidate) -> Confirmation:
-        """Build a candidate for the target and measure it on the evaluation images."""
+    def confirm(self, candidate: Candidate, *, draft: bool = False) -> Confirmation:
+        """Build a candidate for the target and measure it on the evaluation images.
+
+        Args:
+            draft: a target that has drafts may spare what takes long; passing is provisional then.
+        """
 
     def kept(
         self, name: str, key: Mapping[str, Any], compute: Callable[[Path], dict[str, Any]]

@@ -75,13 +75,25 @@ def candidate_effects(candidate: Candidate, bench: Bench) -> CandidateEffects:
             grids[source] = (replace(grid, scale=np.asarray(grid.scale * divisor, np.float32)),)
             asked[name] = source
     plain = candidate.plain or candidate.model
-    weights = {name: error for name, error in weight_errors(plain, plan).items() if name in _weights(candidate.whole)}
+    weights = _errors_of_weights(candidate, plan)
     totals = total_effects(part_effects(candidate, bench, grids, "of grids", weights), bench.material.parts)
     return CandidateEffects(
         grids={name: float(totals[source][0]) for name, source in asked.items() if source in totals},
         weights=sum(float(totals[name][0]) for name in weights if name in totals),
         by_op=_by_maker({name: float(totals[name][0]) for name in weights if name in totals}, plain, plan, leads),
     )
+
+
+def weight_damage(candidate: Candidate, bench: Bench, plan: PrecisionPlan) -> dict[str, float]:
+    """Predicted damage of each weight on its grid, before weights were fitted to the data."""
+    found = part_effects(candidate, bench, {}, "of weights", _errors_of_weights(candidate, plan))
+    return {name: float(total[0]) for name, total in total_effects(found, bench.material.parts).items()}
+
+
+def _errors_of_weights(candidate: Candidate, plan: PrecisionPlan) -> dict[str, NDArray[np.float32]]:
+    known = _weights(candidate.whole)
+    errors = weight_errors(candidate.plain or candidate.model, plan)
+    return {name: error for name, error in errors.items() if name in known}
 
 
 def _by_maker(

@@ -31,9 +31,14 @@ class Entry:
         return replace(self, trial=kept, confirmation=confirmation or self.confirmation)
 
     @property
+    def measured(self) -> bool:
+        """Whether it has figures of what would ship, and uses no more than was allowed."""
+        return self.confirmation is not None and not self.confirmation.provisional and not self.beyond
+
+    @property
     def passed(self) -> bool:
-        """Whether it was confirmed to be within the limits, with what was allowed."""
-        return self.confirmation is not None and self.confirmation.passed and not self.beyond
+        """Whether it was confirmed to be within the limits."""
+        return self.measured and self.confirmation is not None and self.confirmation.passed
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON data."""
@@ -69,7 +74,7 @@ class SearchResult:
     @property
     def confirmed(self) -> tuple[Entry, ...]:
         """Entries that were measured on all evaluation images with what was allowed, in order."""
-        return tuple(entry for entry in self.entries if entry.confirmation is not None and not entry.beyond)
+        return tuple(entry for entry in self.entries if entry.measured)
 
     @property
     def beyond(self) -> Entry | None:

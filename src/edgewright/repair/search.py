@@ -58,6 +58,7 @@ class Search:
             self._run(start)
         except OutOfTime as reason:
             ended = str(reason)
+            self._settle()
         result = SearchResult(tuple(self.entries), ended)
         self.bench.save(result.to_json())
         return result
@@ -130,24 +131,31 @@ class Search:
         if not steps:
             return best, False
         few, many = 0, worthwhile(steps)
-        while not self._confirmed(widening.widened(best, steps[:many], self.bench)):
+        while True:
+            if self._confirmed(widening.widened(best, steps[:many], self.bench), draft=True):
+                found = self._trimmed(best, widening, steps, few, many)
+                if self._confirmed(found):
+                    return found, True
             if many == len(steps):
                 whole = widening.widened(best, steps, self.bench)
                 return (whole if self._better(whole, best) else best), False
             few, many = many, min(len(steps), 2 * many + 1)
+
+    def _trimmed(self, best: Candidate, widening: Widening, steps: Sequence[Step], few: int, many: int) -> Candidate:
+        """The candidate with the fewest of `many` steps that pass where `few` do not; drafts suffice to tell."""
         if few:
             many = self._fewest(best, widening, steps, few, many)
         kept = thin_out(steps[:many], lambda chosen: self._as_good(widening, best, chosen, steps[:many]))
         thinner = widening.widened(best, kept, self.bench)
-        if len(kept) < many and self._confirmed(thinner):
-            return thinner, True
-        return widening.widened(best, steps[:many], self.bench), True
+        if len(kept) < many and self._confirmed(thinner, draft=True):
+            return thinner
+        return widening.widened(best, steps[:many], self.bench)
 
     def _fewest(self, best: Candidate, widening: Widening, steps: Sequence[Step], few: int, many: int) -> int:
         """Bisect between a number of steps that failed and one that passed."""
         while many - few > max(1, few // 4):  # the images do not resolve more than that
             middle = (few + many) // 2
-            if self._confirmed(widening.widened(best, steps[:middle], self.bench)):
+            if self._confirmed(widening.widened(best, steps[:middle], self.bench), draft=True):
                 many = middle
             else:
                 few = middle
@@ -198,13 +206,17 @@ class Search:
         self._note(candidate, trial, None)
         return trial
 
-    def _confirmed(self, candidate: Candidate) -> bool:
-        known = self._entry(candidate).confirmation
-        if known is not None:
-            return known.passed
-        if not self._may_confirm():
+    def _confirmed(self, candidate: Candidate, *, draft: bool = False) -> bool:
+        """Whether a candidate passes on the target; what passed as a draft is built in full unless that suffices."""
+        before = self._entry(candidate).confirmation
+        if before is not None and (draft or not before.provisional):
+            return before.passed
+        if before is None and not self._may_confirm():
             raise OutOfTime(f"{self.most} evaluations on all images are done")
-        confirmation = self.bench.confirm(candidate)
+        return self._confirm(candidate, draft=draft)
+
+    def _confirm(self, candidate: Candidate, *, draft: bool) -> bool:
+        confirmation = self.bench.confirm(candidate, draft=draft)
         passed = confirmation.passed and not self.budget.exceeded_by(confirmation.cost)
         self._note(candidate, None, replace(confirmation, passed=passed))
         return passed
@@ -213,6 +225,13 @@ class Search:
         """What is known of a candidate; nothing, if it is new."""
         known = (entry for entry in self.entries if entry.candidate.digest == candidate.digest)
         return next(known, Entry(candidate, self.bench.cost(candidate), None, None))
+
+    def _settle(self) -> None:
+        """Build the cheapest that passed as a draft when time ran out before anything else passed."""
+        told = [(entry, entry.confirmation) for entry in self.entries if entry.confirmation is not None]
+        drafts = [entry for entry, confirmation in told if confirmation.provisional and confirmation.passed]
+        if drafts and not any(entry.passed for entry in self.entries):
+            self._confirm(min(drafts, key=lambda entry: entry.cost.rank).candidate, draft=False)
 
     def _may_confirm(self) -> bool:
         self._check_time()

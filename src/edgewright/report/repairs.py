@@ -77,9 +77,15 @@ def _row(entry: Mapping[str, Any], on_front: bool) -> RepairRow:
         chosen_on=_trial(entry),
         confirmed=_confirmed(entry),
         change="-" if drop is None else text.signed(-drop, f"{abs(drop):.1f}"),
-        word="" if confirmation is None else "passed" if confirmation["passed"] else "failed",
+        word="" if confirmation is None else _word(confirmation),
         on_front=on_front,
     )
+
+
+def _word(confirmation: Mapping[str, Any]) -> str:
+    if confirmation.get("provisional"):
+        return "draft"  # it passed, but another one ships
+    return "passed" if confirmation["passed"] else "failed"
 
 
 def _wide(cost: Mapping[str, Any]) -> str:

@@ -48,7 +48,8 @@ class Artifact:
         folder: where the files lie.
         inputs, outputs: the boundary.
         toolchain: name and version of everything that took part.
-        read_back: what the built file really contains (counts of ops by precision, conversions...), read from it.
+        read_back: what the built file really contains (counts of ops by precision, conversions...), read from it. Where
+            it runs so slowly here that not all images can pass it, `most_images` says how many may, `ran_on` where.
         digest: SHA-256 over the contents of `files`.
     """
 

@@ -33,6 +33,7 @@ def fusion_profile(facts: Mapping[str, Any], chip: str) -> FusionProfile:
         asymmetric_weights=table.get("asymmetric_weights", False),
         symmetric_activations=table.get("symmetric_activations", False),
         per_channel_weights=table["per_channel_weights"],
+        shift_only=table.get("shift_only", False),
         activation_dtypes=table["activation_dtypes"],
         weight_dtypes=table["weight_dtypes"],
     )

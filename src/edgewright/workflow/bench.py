@@ -70,6 +70,7 @@ class RepairBench:
     timed: bool = False
     built: list[tuple[Candidate, Built]] = field(default_factory=list)
     _plans: dict[str, PrecisionPlan] = field(default_factory=dict, repr=False)
+    _drafts: set[str] = field(default_factory=set, repr=False)
 
     def statistics(self, candidate: Candidate) -> Mapping[str, TensorStatistics]:
         """Those of the prepared model, and of what rewrites made."""
@@ -93,11 +94,11 @@ class RepairBench:
 
         return Trial.from_json(self._stage("trial", key, compute)[0])
 
-    def confirm(self, candidate: Candidate) -> Confirmation:
+    def confirm(self, candidate: Candidate, *, draft: bool = False) -> Confirmation:
         """Build for the target and measure on the evaluation images. What the toolchain cannot do is no repair."""
         cost = self.cost(candidate)
         try:
-            built = self._build(candidate)
+            built = self._build(candidate, draft=draft)
         except ToolchainMissing:
             raise
         except ToolchainError as error:
@@ -109,6 +110,7 @@ class RepairBench:
             parts={error.part: error.relative_l2 for error in built.errors},
             passed=self._passes(built),
             cost=replace(cost, latency=self._latency(built)),
+            provisional=candidate.digest in self._drafts and self._passes(built),
         )
 
     def cost(self, candidate: Candidate) -> Cost:
@@ -172,14 +174,18 @@ class RepairBench:
         restorer = Restorer(candidate.restore)
         return lambda feeds: restorer(session(feeds))
 
-    def _build(self, candidate: Candidate) -> Built:
+    def _build(self, candidate: Candidate, *, draft: bool) -> Built:
         """What was built of a candidate: a draft tells whether it is worth the compiler's time, and no more."""
         for known, built in self.built:
-            if known.digest == candidate.digest:
+            if known.digest == candidate.digest and (draft or candidate.digest not in self._drafts):
                 return built
         built = self._make(candidate, draft=True)
-        if isinstance(self.workshop.backend, Drafting) and self._passes(built):
-            built = self._make(candidate, draft=False)
+        if isinstance(self.workshop.backend, Drafting):
+            self._drafts.add(candidate.digest)
+            if self._passes(built) and not draft:
+                built = self._make(candidate, draft=False)
+                self._drafts.discard(candidate.digest)
+        self.built[:] = [pair for pair in self.built if pair[0].digest != candidate.digest]
         self.built.append((candidate, built))
         return built
 

@@ -140,9 +140,7 @@ def bench(bundle: Path, source: str | None, count: int, progress: Progress) -> B
 def _rows(ours: StageTimes, plain: StageTimes, moved: Mapping[str, int]) -> tuple[Row, ...]:
     as_plain = {row.stage: row.median for row in plain.table()}
     limits = {stage: 1e3 * copy_seconds(size) for stage, size in moved.items()}
-    return tuple(
-        Row(row, moved.get(row.stage), limits.get(row.stage), as_plain.get(row.stage)) for row in ours.table()
-    )
+    return tuple(Row(row, moved.get(row.stage), limits.get(row.stage), as_plain.get(row.stage)) for row in ours.table())
 
 
 def _first(predictor: Predictor, source: str | None) -> tuple[Image, str]:

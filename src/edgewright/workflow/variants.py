@@ -158,6 +158,9 @@ class Workshop:
         """
         artifact = self._build(name, plan, model, draft=draft)
         stage = f"{'float' if plan is None else precision} artifact"
+        most = artifact.read_back.get("most_images")
+        images = self.images if most is None else self.images.spread(most)
+        all_of_them = len(images.paths) == len(self.images.paths)
         measured = measure_stage(
             self.run,
             name,
@@ -168,14 +171,16 @@ class Workshop:
                 "host": dict(self.backend.host()),
                 "labels": self.labels,
                 **({} if restore is None else {"restore": restore.digest}),
+                **({} if most is None else {"ran_on": artifact.read_back["ran_on"]}),
             },
             self.task,
-            self.images,
+            images,
             lambda: self._sessions(artifact, stage, restore, with_prepared=plan is None),
             self.progress,
-            self._reference,
+            self._reference if all_of_them else None,
         )
-        self._reference = self._reference or measured
+        if all_of_them:
+            self._reference = self._reference or measured
         reviewed = (*findings, *self.backend.review(artifact, plan), *measured.findings)
         return Built(name, precision, plan, artifact, measured, stage, reviewed, restore)
 
@@ -187,6 +192,14 @@ class Workshop:
             return able.ran_on
         versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
         return f"emulated by {versions}" if able.emulated else f"{versions} {able.target.rpartition('/')[2]}"
+
+    def ran_on_of(self, built: Built) -> str:
+        """Where the figures of a variant come from, and on how many images they rest where these are not all."""
+        if built.artifact.read_back.get("most_images") is None:
+            return self.ran_on
+        told = str(built.artifact.read_back["ran_on"])
+        fewer = built.measured.images < len(self.images.paths)
+        return f"{told}, {built.measured.images} of {len(self.images.paths)} images" if fewer else told
 
     def open(self, built: Built) -> ArtifactSession:
         """A session on a built variant, with what the host does behind it."""

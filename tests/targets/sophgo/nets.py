@@ -65,3 +65,26 @@ def planned(model: Model, chip: str, float_nodes: tuple[str, ...] = ()) -> Preci
     chosen = {name: precision for name, precision in chosen.items() if name not in float_nodes}
     statistics = collect_statistics(model, layout(model, profile, chosen).observed, images(8), histogram=False)
     return make_plan(model, profile, statistics, chosen, QuantOptions(parse_observer("minmax")))
+
+
+DEEP = """
+<ir_version: 8, opset_import: ["" : 13]>
+g (float[1,3,16,16] image) => (float[1,8,16,16] out) {
+    [c0] a = Conv <kernel_shape = [3,3], pads = [1,1,1,1]> (image, w0)
+    [r0] x0 = Relu (a)
+    [c1] b = Conv <kernel_shape = [3,3], pads = [1,1,1,1]> (x0, w1)
+    [r1] x1 = Relu (b)
+    [c2] c = Conv <kernel_shape = [3,3], pads = [1,1,1,1]> (x1, w2)
+    [r2] x2 = Relu (c)
+    [c3] d = Conv <kernel_shape = [3,3], pads = [1,1,1,1]> (x2, w3)
+    [r3] x3 = Relu (d)
+    [c4] out = Conv <kernel_shape = [3,3], pads = [1,1,1,1]> (x3, w4)
+}
+"""
+
+
+@functools.cache
+def deep_network() -> Model:
+    """Five layers: with the second one in float, three on codes read what it makes."""
+    later = {f"w{number}": normal(8, 8, 3, 3, seed=number, scale=0.2) for number in range(1, 5)}
+    return model_from_text(DEEP, w0=normal(8, 3, 3, 3, scale=0.4), **later)

@@ -25,7 +25,7 @@ from edgewright.toolchains.deaths import WorkerFailed
 from edgewright.toolchains.environments import Environment, ensure
 from edgewright.toolchains.vendors import vendor_spec
 from tests.helpers import model_from_text, normal
-from tests.targets.sophgo.nets import TAIL, images, network, planned
+from tests.targets.sophgo.nets import TAIL, deep_network, images, network, planned
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(300)]
 MODULES = Path(__file__).parent / "modules"
@@ -54,7 +54,7 @@ def test_float_and_int8_are_built_and_run(chip: str, tmp_path: Path) -> None:
 
     plan = planned(model, chip, TAIL)
     quantised = backend.build(model, plan, tmp_path / "int8", images)
-    assert quantised.read_back["identity"] == {"samples": 1, "same": True, "largest": 0.0, "relative_l2": 0.0}
+    assert quantised.read_back["identity"] == {"samples": 2, "same": True, "largest": 0.0, "relative_l2": 0.0}
     assert (quantised.read_back["int8"], quantised.read_back["float"]) == (7, 3)
     assert 0 < quantised.read_back["latency_ms"]["value"] < 1
     assert "not measured" in quantised.read_back["latency_ms"]["source"]
@@ -87,6 +87,28 @@ def test_a_draft_computes_what_the_build_does(tmp_path: Path) -> None:
         for ours, theirs in zip(one.run_many(feeds), other.run_many(feeds), strict=True):
             for name in ours:
                 np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+@pytest.mark.usefixtures("made")
+def test_behind_a_float_layer_the_chips_file_is_what_counts(tmp_path: Path) -> None:
+    model, backend = deep_network(), SophgoBackend("bm1684x")
+    narrow = backend.build(model, planned(model, "bm1684x"), tmp_path / "int8", images)
+    assert "most_images" not in narrow.read_back, "integers are the same in both"
+    assert narrow.read_back["identity"]["same"]
+
+    plan = planned(model, "bm1684x", ("c1", "r1"))
+    mixed = backend.build(model, plan, tmp_path / "mixed", images)
+    assert mixed.read_back["float_before_codes"] == ["x1_Relu"]
+    assert mixed.read_back["most_images"] == 64
+    assert mixed.read_back["ran_on"].endswith("bm1684x simulated, its own file")
+    assert next(finding.code for finding in backend.review(mixed, plan)) == "EW608"
+    feeds = images(9)
+    draft = backend.draft(model, plan, tmp_path / "draft", images)
+    assert "most_images" not in draft.read_back, "there is no file of the chip"
+    with backend.open(mixed) as shown, backend.open_chip(mixed) as chip, backend.open(draft) as module:
+        for ours, theirs, near in zip(shown.run_many(feeds), chip.run_many(feeds), module.run_many(feeds), strict=True):
+            np.testing.assert_array_equal(ours["out"], theirs["out"])
+            assert relative(near["out"], ours["out"]) < 0.05
 
 
 @pytest.mark.usefixtures("made")

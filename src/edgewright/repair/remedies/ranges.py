@@ -14,10 +14,13 @@ from edgewright.quant.observers import parse_observer
 from edgewright.quant.statistics import Range, TensorStatistics
 from edgewright.repair.bench import Bench
 from edgewright.repair.candidate import Applied, Candidate
-from edgewright.repair.effects import part_effects, total_effects
+from edgewright.repair.effects import part_effects, total_effects, weight_damage
 from edgewright.repair.remedies.base import REMEDIES, Kind
+from edgewright.repair.shifted import jointly, ladder, shifted_layers
+from edgewright.tensors import Grid
 
 _OBSERVERS = ("minmax", "percentile:99.999", "percentile:99.99", "percentile:99.9", "mse", "mse:4", "entropy")
+_LEAST = 1e-7
 _LOW_ENDS = (0.7, 0.5, 0.35, 0.25)
 """What is cut off the low end alone: behind a SiLU nothing is left of large negative values, and many steps are won."""
 
@@ -28,7 +31,9 @@ class Ranges:
     name = "ranges"
     kind: Kind = "calibration"
     requires = "8-bit activations, histograms of them, and a derivative of the outputs"
-    ensures = "each activation has the range that is predicted to damage the outputs least"
+    ensures = (
+        "each activation has the range predicted to damage the outputs least, with the weights that follow from it"
+    )
     cost = "none at run time"
 
     def propose(self, candidate: Candidate, bench: Bench) -> Candidate | None:
@@ -43,16 +48,31 @@ class Ranges:
             for name in plan.observed
             if name in statistics and (plan.precision[name] == "int8" or name in plan.narrowed)
         }
+        if maker.profile.shift_only:
+            proposals = {name: ladder(ranges) for name, ranges in proposals.items()}
+        now = maker.plan(candidate, statistics)
         grids = {
-            name: [activation_grid(low, high, dtype, symmetric) for low, high in ranges]
+            name: [_grid(low, high, dtype, symmetric, now.activations.get(name)) for low, high in ranges]
             for name, ranges in proposals.items()
         }
         effects = part_effects(candidate, bench, _known(candidate, grids), "of ranges")
         damage = total_effects(effects, bench.material.parts)
-        chosen = {name: proposals[name][int(np.argmin(figures))] for name, figures in damage.items()}
+        picked = {name: int(np.argmin(figures)) for name, figures in damage.items()}
+        if maker.profile.shift_only:
+            layers = shifted_layers(candidate.model, now, plan.leaders, weight_damage(candidate, bench, now))
+            steps = {name: [grid.step for grid in grids[name]] for name in damage}
+            picked = jointly(layers, steps, damage, {name: grid.step for name, grid in now.activations.items()})
+        chosen = {name: proposals[name][index] for name, index in picked.items()}
         if not chosen:
             return None
         return candidate.with_remedy(_applied(chosen, proposals), ranges={**candidate.ranges, **chosen})
+
+
+def _grid(low: float, high: float, dtype: str, symmetric: bool, made: Grid | None) -> Grid:
+    """The grid of a range, with the codes that the target is expected to make of it: unsigned from 0 on, perhaps."""
+    if symmetric and made is not None and made.dtype.startswith("u") and int(made.zero_point.max()) == 0:
+        return Grid(made.dtype, np.asarray(max(high, _LEAST) / (2**made.bits - 1), np.float32), np.asarray(0))
+    return activation_grid(low, high, dtype, symmetric)
 
 
 def _known(candidate: Candidate, grids: Mapping[str, Any]) -> dict[str, Any]:

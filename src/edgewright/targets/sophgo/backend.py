@@ -32,15 +32,23 @@ from edgewright.targets.sophgo.lowered import Lookup, built_plan
 from edgewright.targets.sophgo.mlir import parse_mlir
 from edgewright.targets.sophgo.plan import Tables
 from edgewright.targets.sophgo.process import VENDOR, toolchain_environment
-from edgewright.targets.sophgo.readback import changed_grids, check_modes, counts, estimated_ms
-from edgewright.targets.sophgo.review import review
+from edgewright.targets.sophgo.readback import (
+    changed_grids,
+    check_modes,
+    counts,
+    estimated_ms,
+    float_before_codes,
+)
+from edgewright.targets.sophgo.review import DIFFERENT, review
 from edgewright.targets.sophgo.session import Feeds, Outputs, Simulation, SophgoSession
 from edgewright.targets.sophgo.settle import expected_plan
 from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.vendors import vendor_spec
 
-_IDENTITY_SAMPLES = 1
+_IDENTITY_SAMPLES = 2
 """Images on which chip file and lowered module are compared: the simulated chip takes seconds for each."""
+_CHIP_IMAGES = 64
+"""Most images on which figures are taken of the chip's file itself."""
 
 
 class SophgoBackend:
@@ -107,8 +115,10 @@ class SophgoBackend:
         )
 
     def open(self, artifact: Artifact) -> Session:
-        """Open an artifact in TPU-MLIR's interpreter."""
+        """Open an artifact in TPU-MLIR's interpreter, or on the model of the chip where that rounds otherwise."""
         artifact.require(f"{VENDOR}/{self._chip}")
+        if artifact.read_back.get("most_images") is not None:
+            return self.open_chip(artifact)
         return SophgoSession(artifact, self._simulation(self._environment(), artifact.folder, artifact.files))
 
     def open_chip(self, artifact: Artifact) -> Session:
@@ -216,12 +226,15 @@ class SophgoBackend:
             **counts(lowered),
             "in_float": check_modes(lowered, tables) if tables is not None else [],
             "ran_on": f"TPU-MLIR {made.version}, {self._chip} simulated",
+            "float_before_codes": float_before_codes(lowered),
             "identity": identity(
                 Simulation(made, "chip", [folder / files[0]]), self._simulation(made, folder, files), feeds
             )
             if feeds
             else {"samples": 0},
         }
+        if feeds and (found["float_before_codes"] or found["identity"]["relative_l2"] > DIFFERENT):
+            found |= {"ran_on": f"{found['ran_on']}, its own file", "most_images": _CHIP_IMAGES}
         if plan is not None and tables is not None:
             built = built_plan(lowered, _lookup(folder))
             found |= {"widened": list(tables.widened), "changed_grids": changed_grids(plan, built)}

@@ -19,8 +19,43 @@ from edgewright.targets.sophgo.tables import row_of
 _RUNTIME = re.compile(r"runtime:\s*([\d.]+)\s*ms")
 _MOVES = frozenset({"tpu.Reshape", "tpu.Squeeze", "tpu.Unsqueeze", "tpu.Permute", "tpu.Slice", "tpu.Tile"})
 """Ops that TPU-MLIR leaves on codes behind an 8-bit op whatever the table says: they change no value."""
+_WEIGHTED = frozenset({"tpu.Conv2D", "tpu.Conv3D", "tpu.Deconv", "tpu.MatMul"})
+_SEVERAL = 3
+"""Layers with weights behind a float sum that make more of a last digit than a step here and there."""
 _SAME = 1e-4
 """Relative difference of two steps that seven digits in a table and float32 explain."""
+
+
+def float_before_codes(lowered: Sequence[MlirOp]) -> list[str]:
+    """Tensors that are computed in float and then put on codes, with several layers of weights behind them.
+
+    The order of float sums is the processor's own: the last digit differs between the chip and the module's
+    interpreter. A value that happens to lie between two codes then falls on the other one, and 8-bit layers behind it
+    make another rounding error of that, larger with each: both are right, but not the same.
+    """
+    types = tensor_types(lowered)
+    makers = {name: op for op in lowered for name in op.names}
+    behind = _layers_behind(lowered)
+    found = set()
+    for op in computed(lowered):
+        source = makers.get(op.operands[0]) if op.converts and op.operands else None
+        if source is None or not source.computes or source.converts:
+            continue
+        on_codes = types[op.names[0]].scale is not None and types[op.operands[0]].precision == "float"
+        if on_codes and behind.get(op.names[0], 0) >= _SEVERAL:
+            found.add(op.operands[0])
+    return sorted(found)
+
+
+def _layers_behind(lowered: Sequence[MlirOp]) -> dict[str, int]:
+    """Layers with weights on the longest way from each tensor to the end."""
+    found: dict[str, int] = {}
+    for op in reversed(lowered):
+        here = max((found.get(name, 0) for name in op.names), default=0) + (op.kind in _WEIGHTED)
+        for operand in op.operands:
+            if operand:
+                found[operand] = max(found.get(operand, 0), here)
+    return found
 
 
 def counts(lowered: Sequence[MlirOp]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +27,8 @@ Outputs = dict[str, NDArray[Any]]
 
 _CHUNK_BYTES = 192_000_000
 _CHUNK_SAMPLES = 256
+_CHIP_SAMPLES, _CHIP_PROCESSES = 4, 8
+"""Of the vendor's model of the chip, which computes on one core: samples for each process, and most processes."""
 _START_SECONDS, _SAMPLE_SECONDS = 300.0, 120.0
 """Time limits: of a process, and on top for each sample. A large detector takes seconds an image in the interpreter."""
 
@@ -39,12 +43,22 @@ class Simulation:
     """
 
     def __init__(self, made: Environment, command: str, files: Sequence[Path]) -> None:
-        self._made, self._command, self._files = made, command, files
+        self._made, self.command, self._files = made, command, files
 
     def run(self, feeds: Iterable[Feeds], names: Sequence[str] | None = None) -> Iterator[list[NDArray[Any]]]:
         """Values of each sample, in the order of `names` (or that of the outputs)."""
-        for chunk in chunked(feeds):
-            yield from self._chunk(chunk, names)
+        if self.command != "chip":
+            for chunk in chunked(feeds):
+                yield from self._chunk(chunk, names)
+            return
+        waiting = iter(feeds)
+        processes = min(len(os.sched_getaffinity(0)), _CHIP_PROCESSES)
+        with ThreadPoolExecutor(processes) as pool:
+            while chunks := [
+                chunk for _ in range(processes) if (chunk := list(itertools.islice(waiting, _CHIP_SAMPLES)))
+            ]:
+                for found in pool.map(lambda chunk: list(self._chunk(chunk, names)), chunks):
+                    yield from found
 
     def _chunk(self, chunk: Sequence[Feeds], names: Sequence[str] | None) -> Iterator[list[NDArray[Any]]]:
         with tempfile.TemporaryDirectory(prefix="edgewright-sophgo-") as scratch:
@@ -59,7 +73,7 @@ class Simulation:
                 "names": list(names) if names is not None else None,
             }
             limit = _START_SECONDS + _SAMPLE_SECONDS * len(chunk)
-            reply = call_worker(self._made, self._command, arguments, folder, limit)
+            reply = call_worker(self._made, self.command, arguments, folder, limit)
             with np.load(folder / "out.npz", allow_pickle=False) as arrays:
                 stacked = [arrays[f"t{index}"] for index in range(len(reply.result["names"]))]
             if any(len(values) != len(chunk) for values in stacked):
@@ -75,6 +89,11 @@ class SophgoSession:
         self.ran_on = artifact.read_back["ran_on"]
         self._outputs = [port.spec for port in artifact.outputs]
         self._simulation = simulation
+
+    @property
+    def simulates(self) -> str:
+        """What runs: "simulate" for the lowered module, "chip" for the chip's own file."""
+        return self._simulation.command
 
     def __call__(self, feeds: Feeds) -> Outputs:
         """Run one sample: a process start for each; `run_many` starts one for all."""
