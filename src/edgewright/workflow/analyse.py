@@ -15,6 +15,7 @@ from edgewright.diagnose.analysis import Analysis, PartLoss, merged
 from edgewright.diagnose.extract import Piece, extract_piece
 from edgewright.diagnose.extract_files import write_piece
 from edgewright.diagnose.find import find_tensor
+from edgewright.diagnose.vendor_layers import vendor_findings
 from edgewright.errors import UserError
 from edgewright.files import write_json_atomic, write_text_atomic
 from edgewright.findings import Finding, Severity
@@ -50,6 +51,7 @@ from edgewright.workflow.quantised import TRIAL_IMAGES, USUAL
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.vendor import vendor_stage
 from edgewright.workflow.versions import code_digest, library_versions
 
 PAGE, DATA, PIECES = "analysis.html", "analysis.json", "pieces"
@@ -174,7 +176,8 @@ class _Job:
             )
         task = read_task(self.recipe, prepared, self.data.evaluation)
         calibrated = self._calibrated(prepared)
-        plan = calibrated.plan(self.precision)
+        asked = calibrated.plan(self.precision)
+        plan = self.backend.expected_plan(calibrated.model, asked)
         wide = "int16" in self.backend.capabilities().precisions and self.precision != "int16"
         return Subject(
             run=self.run,
@@ -183,6 +186,7 @@ class _Job:
             source=load_model(self.recipe.model.path),
             calibrated=calibrated,
             plan=plan,
+            asked=asked,
             wide=calibrated.plan("int16") if wide else None,
             leaders=layout(calibrated.model, profile, plan.ops).leaders,
             task=task,
@@ -207,11 +211,12 @@ class _Job:
         labels = labels_digest(self.recipe.data.labels, images.paths)
         source = Path(self.recipe.model.path)
         workshop = Workshop(
-            self.run, self.backend, self.progress, self.key, source, prepared.path, subject.task, images, labels
+            self.run, self.backend, self.progress, self.key, source, prepared.path, subject.task, images, labels,
+            self.data.calibration,
         )
         plain = workshop.make("float", "float", None)
-        checked = tuple(subject.calibrated.check(subject.plan, images))
-        return plain, workshop.make(self.precision, self.precision, subject.plan, checked)
+        checked = tuple(subject.calibrated.check(subject.asked, images))
+        return plain, workshop.make(self.precision, self.precision, subject.asked, checked)
 
     def _analysis(
         self, subject: Subject, prepared: PreparedModel, built: tuple[Built, Built], channels: Sequence[str]
@@ -222,10 +227,12 @@ class _Job:
         effects = effects_stage(subject, floor.silent)
         tensors = joined(errors_stage(subject, channels), effects)
         parts = {error.part: error.relative_l2 for error in quantised.errors}
+        vendor = vendor_stage(subject, self.backend, plain, quantised)
         causes = causes_of(subject, tensors, floor.parts, parts, noticed)
         notes = label_notes(subject.task, plain, self.data.evaluation)
         void = [note for note in notes if note.code == VOID]
         others = [
+            *([] if vendor is None else vendor_findings(vendor, noticed)),
             *quantised.findings,
             *(note for note in notes if note.code != VOID),
             *(finding for finding in prepared.findings if finding.severity is not Severity.INFO),
@@ -253,6 +260,7 @@ class _Job:
             regions=prepared.regions,
             unknown=effects.unknown,
             findings=(*void, *merged(causes, others)),
+            vendor=vendor,
             facts={"stops": list(effects.stops), "silent": list(floor.silent), "seed": SEED},
         )
 
