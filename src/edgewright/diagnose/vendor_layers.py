@@ -171,8 +171,8 @@ def _misnamed(found: VendorLayers) -> list[Finding]:
             "EW704",
             Severity.INFO,
             found.where,
-            f"{len(names)} tensors of {found.where} were left out, for their names may stand for something else ({why}): "
-            f"{listed(names)}.",
+            f"{len(names)} tensors of {found.where} were left out, for their names may stand for something else "
+            f"({why}): {listed(names)}.",
             {"misnamed": dict(found.misnamed), "unproven": list(found.unproven)},
         )
     ]

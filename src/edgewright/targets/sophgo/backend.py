@@ -31,7 +31,7 @@ from edgewright.targets.sophgo.build import (
 from edgewright.targets.sophgo.calibration import vendor_plan
 from edgewright.targets.sophgo.layers import errors_alone, present_tensors, program
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
-from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir
+from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir, tensor_types
 from edgewright.targets.sophgo.plan import Tables
 from edgewright.targets.sophgo.process import VENDOR, toolchain_environment
 from edgewright.targets.sophgo.readback import changed_grids, check_modes, counts, estimated_ms
@@ -140,13 +140,16 @@ class SophgoBackend:
         self, artifact: Artifact, plain: Artifact, tensors: Collection[str], samples: Iterable[tuple[Feeds, Outputs]]
     ) -> Iterator[Single]:
         """Ops of the lowered module one by one, and tensors of the float one; see `targets.layered.Layered`."""
+        made, files = self._environment(), _module_files(artifact.folder, artifact.files)
         steps = program(*_module(artifact.folder), tensors)
-        in_float = present_tensors(*_module(plain.folder))
-        names = [name for name in tensors if name in in_float]
+        # by the names of what was quantised: they are what is to be proven
+        in_float = tensor_types(_module(plain.folder)[0])
+        names = {name: found for name, found in present_tensors(*_module(artifact.folder)).items() if found in in_float}
+        wanted = [name for name in tensors if name in names]
+        simulation = self._simulation(made, plain.folder, plain.files)
         for feeds, values in samples:
-            real = next(self.trace(plain, names, [feeds]))
-            files = _module_files(artifact.folder, artifact.files)
-            yield Single(real, errors_alone(self._environment(), files, steps, feeds, values))
+            real = next(simulation.run([feeds], [names[name] for name in wanted]))
+            yield Single(dict(zip(wanted, real, strict=True)), errors_alone(made, files, steps, feeds, values))
 
     def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path, samples: Samples | None = None) -> Path:
         """Tables for the plan, and the module that TPU-MLIR lowers by them; returns the path of the module.
