@@ -17,6 +17,7 @@ from edgewright.graph.model import Model
 from edgewright.report.layers_json import layers_schema
 from tests.cli import zoo
 from tests.cli.conftest import Answer, Cli
+from tests.diagnose.acme import Acme
 from tests.helpers import model_from_text
 from tests.report.test_layers import wrong_in
 
@@ -181,6 +182,30 @@ def test_an_output_of_zeros_has_no_effects(cli: Cli) -> None:
     assert "to scores" not in answer.out
 
 
+def test_a_toolchain_that_shows_its_tensors_is_set_beside_the_emulation(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor's Concat computes something of its own, and one name stands for another tensor."""
+    model = zoo.detector()
+    tensors = [value.name or "" for node in model.ir.graph for value in node.outputs]
+    backend = Acme(names={tensors[1]: tensors[0]}, scaled={tensors[3]: 1.5})
+    monkeypatch.setattr("edgewright.workflow.analyse.get_backend", lambda target: backend)
+    answer = cli("analyse", cli.save("d.onnx", model), *DATA, "--target", "onnxruntime/npu", "--out", "r", "--json")
+    assert answer.status == 0, answer.err
+    assert wrong_in(answer.data, layers_schema()) == []
+    vendor = answer.data["vendor"]
+    assert (vendor["where"], vendor["images"], vendor["single_images"]) == ("Acme 1, simulator", 6, 2)
+    assert tensors[1] in vendor["misnamed"]
+    rows = {row["tensor"]: row for row in vendor["tensors"]}
+    assert rows[tensors[3]]["alone"] == pytest.approx(0.5, rel=1e-3)
+    assert rows[tensors[0]]["vendor"] == rows[tensors[0]]["emulated"]
+    assert all(part["predicted"] for part in vendor["parts"])
+    assert [finding["code"] for finding in answer.data["findings"] if finding["code"] > "EW7"] == ["EW704"]
+    told = cli("analyse", "r").out
+    assert "Acme 1, simulator: " in told
+    assert "The emulation first differs at " in told
+
+
 def test_a_head_of_keypoints(cli: Cli) -> None:
     model = cli.save("k.onnx", zoo.keypoints())
     answer = cli("analyse", model, "--images", "val", "--calibration", "cal", "--out", "r")
@@ -206,6 +231,11 @@ def bad(*words: str, **said: str) -> Any:
         bad("analyse", "m.onnx", what="--images DIR is missing"),
         bad("analyse", "val", what="no run directory", do="ONNX file"),
         bad("analyse", "no.onnx", *DATA, what="no file no.onnx"),
+        bad(
+            "analyse", "m.onnx", *DATA, "--against", "sophgo/bm1684", what="onnxruntime/cpu has no toolchain that shows"
+        ),
+        bad("analyse", "m.onnx", *DATA, "--against", "onnxruntime/cpu", what="compared with itself"),
+        bad("analyse", "m.onnx", *DATA, "--against", "sophgo/bm9", what="bm9"),
     ],
 )
 def test_what_cannot_be_used_is_refused(cli: Cli, words: tuple[str, ...], said: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ from edgewright.report.layers_rows import channel_lines, percent, summary_of
 from edgewright.tasks.metric import Metric
 from tests.report.conftest import HOSTILE
 from tests.report.test_summary import problems
+from tests.report.vendor_samples import chips, layers
 
 REGIONS = ("stem", "backbone", "neck", "head", "tail")
 
@@ -106,7 +107,12 @@ def hostile() -> Analysis:
         unknown=(HOSTILE,),
         findings=(Finding("EW301", Severity.ERROR, HOSTILE, HOSTILE, {HOSTILE: [HOSTILE]}, HOSTILE),) * 30,
         facts={"stops": [HOSTILE], "silent": [HOSTILE]},
+        vendor=layers(HOSTILE, math.nan),
     )
+
+
+def traced() -> Analysis:
+    return analysis(vendor=layers("t3", 0.25))
 
 
 def empty() -> Analysis:
@@ -163,14 +169,14 @@ def test_regions_add_up_as_squares() -> None:
     assert found.by_region() == {"stem": {"a": pytest.approx(0.5)}, "tail": {"a": 1.0}}
 
 
-@pytest.mark.parametrize("made", [analysis, hostile, empty])
+@pytest.mark.parametrize("made", [analysis, hostile, empty, traced])
 def test_nothing_a_file_says_acts_on_terminal_or_page(made: Any) -> None:
     found = made()
     for encoding in ("utf-8", "ascii"):
-        said = layers_text(found, 90, encoding=encoding)
+        said = layers_text(found, 90, encoding=encoding, against=chips(HOSTILE))
         said.encode(encoding)
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", said)
-    page = render_layers(found)
+    page = render_layers(found, (), chips(HOSTILE))
     assert "<script" not in page.lower()
     assert "\u202e" not in page
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
@@ -178,9 +184,9 @@ def test_nothing_a_file_says_acts_on_terminal_or_page(made: Any) -> None:
     assert page.count("<section") == page.count("</section>")
 
 
-@pytest.mark.parametrize("made", [analysis, hostile, empty])
+@pytest.mark.parametrize("made", [analysis, hostile, empty, traced])
 def test_json_keeps_to_the_schema(made: Any) -> None:
-    data = layers_json(made(), None, "r/analysis.html", "r", 1.23456)
+    data = layers_json(made(), None, "r/analysis.html", "r", 1.23456, chips("t3"))
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert wrong_in(data, layers_schema()) == []
     assert list(data) == layers_schema()["required"]
@@ -195,7 +201,37 @@ def test_every_field_of_the_schema_is_described() -> None:
     assert missing == []
 
 
+def test_what_the_toolchain_computes_stands_beside_the_emulation() -> None:
+    lines = layers_text(traced(), 140, limit=2).splitlines()
+    intro = lines.index("Acme 1, simulator: 2 tensors on 8 images, ops alone on 2")
+    assert re.fullmatch(r"part +there +emulated +apart", lines[intro + 1])
+    assert re.fullmatch(r"boxes +25 % +20 % +10 %", lines[intro + 2])
+    table = next(place for place, line in enumerate(lines) if line.startswith("op ") and "alone there" in line)
+    assert re.fullmatch(r"/neck/Add +Add +30 % +10 % +25 % +20 % +10 %", lines[table + 1]), "ranked by harm"
+    assert re.fullmatch(r"/stem/Conv +Conv +25 % +25 % +0 +- +-", lines[table + 2])
+    assert "1 tensor fused, so never made there: inner in t3." in lines
+    assert "The emulation first differs at /neck/Add, by 25 %." in lines
+    assert "Alone, 1 of 1 ops lose more there than emulated: Add 1." in lines
+    page = render_layers(traced())
+    assert '<section id="vendor">' in page
+    assert '<section id="vendor">' not in render_layers(analysis())
+
+
+def test_two_chips_are_told_with_the_property_that_costs_most() -> None:
+    told = layers_text(analysis(), 160, against=chips("t3"))
+    assert re.search(r"^boxes +50 % +20 %$", told, re.MULTILINE)
+    assert re.search(r"^AP +13.8 +30.8$", told, re.MULTILINE)
+    assert re.search(r"^biases as on v/a +20 %$", told, re.MULTILINE)
+    assert re.search(r"^depthwise Conv +1 +40 % +10 % +1$", told, re.MULTILINE)
+    assert "They part at /t3: 50 % off on v/a, 20 % on v/b." in told
+    assert "(v/a and v/b): biases of 16 bits 9 and 0." in told
+    assert "makes it 45 %." in told.replace("\n", " ")
+    assert "'one step for all'" in told
+    assert '<section id="chips">' in render_layers(analysis(), (), chips("t3"))
+
+
 def test_an_analysis_survives_json() -> None:
+    assert Analysis.from_json(json.loads(json.dumps(traced().to_json()))) == traced()
     found = analysis()
     assert Analysis.from_json(json.loads(json.dumps(found.to_json()))) == found
 

@@ -15,7 +15,8 @@ from edgewright.cli.verb import verb
 HELP = """Say which tensors of the quantised network lose what, what that does to which output, and why.
 
 Takes a model, or the directory of a deploy; changes nothing. Every tensor's error is measured twice: isolated, its op
-alone on its grids, and accumulated, in the network as planned. Ends with causes and what can be done.
+alone on its grids, and accumulated, in the network as planned. Ends with causes and what can be done. On targets whose
+toolchain shows its tensors (sophgo, rockchip), its own build is read too and set beside our emulation.
 
 Example: edgewright analyse model.onnx --images val/ --labels val.json --calibration calib/
 """
@@ -52,6 +53,10 @@ def command(
         _Text,
         typer.Option("--extract", metavar="NAME", help="Write the smallest piece that shows this op's error."),
     ] = None,
+    against: Annotated[
+        _Text,
+        typer.Option("--against", metavar="VENDOR/CHIP", help="Another chip: where the two part, and why."),
+    ] = None,
     out: o.RunOut = None,
     yes: o.Yes = False,
     as_json: o.AsJson = False,
@@ -73,8 +78,11 @@ def command(
         "quantise": {"observer": observer},
     }
     recipe, place = model_or_run(model, given, out)
-    offer_toolchain(recipe.target, yes=yes)
-    found = run_analyse(recipe, place, progress(quiet=as_json), channels=channels or (), extract=extract)
+    for name in dict.fromkeys((recipe.target, against or recipe.target)):
+        offer_toolchain(name, yes=yes)
+    found = run_analyse(
+        recipe, place, progress(quiet=as_json), channels=channels or (), extract=extract, against=against
+    )
     _show(found, limit, as_json=as_json)
     return 0
 
@@ -85,16 +93,20 @@ def _show(found: Any, limit: int, *, as_json: bool) -> None:
     from edgewright.report.layers_json import layers_json
 
     if as_json:
-        out_json(layers_json(found.analysis, found.extracted, found.page, found.run_dir, found.seconds))
+        places = found.page, found.run_dir, found.seconds
+        out_json(layers_json(found.analysis, found.extracted, *places, found.against))
         return
     encoding = sys.stdout.encoding or "utf-8"
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console(highlight=False).print(layers_view(found.analysis, limit=limit, encoding=encoding))
+        Console(highlight=False).print(
+            layers_view(found.analysis, limit=limit, encoding=encoding, against=found.against)
+        )
     else:
         width = max(_NARROWEST, shutil.get_terminal_size((110, 24)).columns)
-        out(layers_text(found.analysis, width, limit=limit, encoding=encoding).rstrip("\n"))
+        shown = layers_text(found.analysis, width, limit=limit, encoding=encoding, against=found.against)
+        out(shown.rstrip("\n"))
     if found.extracted is not None:
         out(_extracted(found.extracted))
     out(layers_closing(found.analysis, report_path=str(found.page), seconds=found.seconds))

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgewright.diagnose.causes.base import MUCH
 from edgewright.diagnose.tensor_error import TensorError
+from edgewright.diagnose.vendor_layers import VendorLayers
 from edgewright.findings import Finding
 from edgewright.graph.regions import REGIONS
 from edgewright.tasks.metric import Metric
@@ -59,6 +60,7 @@ class Analysis:
         unknown: tensors whose effect on the parts is not known.
         findings: what is wrong with the data first, then causes, then what else was noticed.
         facts: what else was decided: fusions, steps, seeds.
+        vendor: what the toolchain's own build computes inside; None where it shows nothing or is the emulation itself.
     """
 
     target: str
@@ -77,6 +79,7 @@ class Analysis:
     unknown: tuple[str, ...]
     findings: tuple[Finding, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    vendor: VendorLayers | None = None
 
     @property
     def is_void(self) -> bool:
@@ -149,6 +152,7 @@ class Analysis:
             "unknown": list(self.unknown),
             "findings": [finding.to_json() for finding in self.findings],
             "facts": dict(self.facts),
+            "vendor": self.vendor.to_json() if self.vendor else None,
         }
 
     @classmethod
@@ -160,6 +164,7 @@ class Analysis:
             "parts": tuple(PartLoss(**loss) for loss in data["parts"]),
             "tensors": tuple(TensorError.from_json(error) for error in data["tensors"]),
             "unknown": tuple(data["unknown"]),
+            "vendor": VendorLayers.from_json(data["vendor"]) if data.get("vendor") else None,
             "findings": tuple(Finding.from_json(finding) for finding in data["findings"]),
         }
         return cls(**{**data, **read})

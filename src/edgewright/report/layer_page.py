@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from edgewright.diagnose.analysis import Analysis
+from edgewright.diagnose.chips import ChipComparison
 from edgewright.report import text, view
+from edgewright.report.chips_rows import chips_kinds, chips_lines, chips_parts, chips_swaps, chips_worst
 from edgewright.report.environment import page_environment
 from edgewright.report.layer_chart import LayerChart, layer_chart, numbered
 from edgewright.report.layers_rows import (
@@ -20,20 +22,23 @@ from edgewright.report.layers_rows import (
     summary_of,
     unknown_lines,
 )
+from edgewright.report.vendor_rows import vendor_lines, vendor_parts, vendor_tensors
 from edgewright.verify.results import StageTime
 
 WORST = 20
 """Rows of the ranked table that are open; the others are folded."""
 
 
-def render_layers(analysis: Analysis, profile: Sequence[StageTime] = ()) -> str:
+def render_layers(analysis: Analysis, profile: Sequence[StageTime] = (), against: ChipComparison | None = None) -> str:
     """The page as HTML text; every name in the analysis is held for hostile, as in `report.page`.
 
     Args:
         analysis: what was found.
         profile: cost of each step.
+        against: another chip beside this one.
     """
-    return page_environment().get_template("layers.html.j2").render(_context(analysis, profile))
+    context = {**_context(analysis, profile), "vendor": _vendor(analysis), "chips": _chips(against)}
+    return page_environment().get_template("layers.html.j2").render(context)
 
 
 def _context(analysis: Analysis, profile: Sequence[StageTime]) -> dict[str, Any]:
@@ -60,6 +65,21 @@ def _context(analysis: Analysis, profile: Sequence[StageTime]) -> dict[str, Any]
         "images": view.pairs(analysis.images),
         "facts": view.pairs(analysis.facts),
     }
+
+
+def _vendor(analysis: Analysis) -> dict[str, Any] | None:
+    found = analysis.vendor
+    if found is None:
+        return None
+    sheets = [vendor_parts(found)]
+    return {"where": found.where, "sheets": sheets, "long": vendor_tensors(found), "lines": vendor_lines(found)}
+
+
+def _chips(found: ChipComparison | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    sheets = [chips_parts(found), chips_swaps(found), chips_kinds(found)]
+    return {"other": found.there, "sheets": sheets, "long": chips_worst(found), "lines": chips_lines(found)}
 
 
 def _drawn(chart: LayerChart | None) -> LayerChart | None:

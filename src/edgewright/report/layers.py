@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgewright.diagnose.analysis import Analysis
+from edgewright.diagnose.chips import ChipComparison
 from edgewright.findings import Finding
 from edgewright.report import text
 from edgewright.report.layers_rows import (
@@ -20,6 +21,7 @@ from edgewright.report.layers_rows import (
     unknown_lines,
 )
 from edgewright.report.table import ORDER, findings_table
+from edgewright.report.vendor_blocks import chip_blocks, vendor_blocks
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -29,25 +31,35 @@ ROWS = 12
 """Rows of the ranked table that a terminal shows."""
 
 
-def layers_view(analysis: Analysis, *, limit: int = ROWS, encoding: str = "utf-8") -> Group:
+def layers_view(
+    analysis: Analysis, *, limit: int = ROWS, encoding: str = "utf-8", against: ChipComparison | None = None
+) -> Group:
     """The analysis as one renderable for a rich console.
 
     Args:
         limit: rows of the ranked table.
         encoding: what the terminal can show; other characters are written as escapes.
+        against: another chip beside this one.
     """
     from rich.console import Group
 
-    return Group(*_blocks(analysis, limit, encoding))
+    return Group(*_blocks(analysis, limit, encoding, against))
 
 
-def layers_text(analysis: Analysis, width: int = 80, *, limit: int = ROWS, encoding: str = "utf-8") -> str:
+def layers_text(
+    analysis: Analysis,
+    width: int = 80,
+    *,
+    limit: int = ROWS,
+    encoding: str = "utf-8",
+    against: ChipComparison | None = None,
+) -> str:
     """The same as plain text without colour, for files, pipes and dumb terminals."""
     from rich.console import Console
 
     file = io.StringIO()
     console = Console(file=file, width=max(width, 40), no_color=True, color_system=None, highlight=False, markup=False)
-    for block in _blocks(analysis, limit, encoding):
+    for block in _blocks(analysis, limit, encoding, against):
         console.print(block)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
@@ -58,7 +70,7 @@ def layers_closing(analysis: Analysis, *, report_path: str, seconds: float) -> s
     return f"{word}  {text.clean(analysis.target)}  in {text.seconds(seconds)}  report: {report_path}"
 
 
-def _blocks(analysis: Analysis, limit: int, encoding: str) -> Iterator[RenderableType]:
+def _blocks(analysis: Analysis, limit: int, encoding: str, against: ChipComparison | None) -> Iterator[RenderableType]:
     from rich.text import Text
 
     void = analysis.void
@@ -76,6 +88,10 @@ def _blocks(analysis: Analysis, limit: int, encoding: str) -> Iterator[Renderabl
         yield Text("")
         yield _regions(analysis, encoding)
     yield Text("")
+    if analysis.vendor is not None:
+        yield from vendor_blocks(analysis, analysis.vendor, limit, encoding)
+    if against is not None:
+        yield from chip_blocks(against, limit, encoding)
     others = [finding for finding in analysis.findings if finding not in void]
     if others:
         yield from _findings(others, encoding)

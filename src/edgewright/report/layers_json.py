@@ -9,7 +9,9 @@ from os import PathLike, fspath
 from typing import Any, Protocol
 
 from edgewright.diagnose.analysis import Analysis
+from edgewright.diagnose.chips import ChipComparison
 from edgewright.diagnose.extract import Piece
+from edgewright.diagnose.vendor_layers import VendorLayers
 from edgewright.report.layers_rows import summary_of
 from edgewright.report.summary import plain
 
@@ -30,7 +32,12 @@ class Extracted(Protocol):
 
 
 def layers_json(
-    analysis: Analysis, extracted: Extracted | None, report_path: Place, run_dir: Place, seconds: float
+    analysis: Analysis,
+    extracted: Extracted | None,
+    report_path: Place,
+    run_dir: Place,
+    seconds: float,
+    against: ChipComparison | None = None,
 ) -> dict[str, Any]:
     """An analysis as JSON data; numbers that are not finite are None.
 
@@ -39,6 +46,7 @@ def layers_json(
         extracted: the smallest failing piece that was asked for.
         report_path, run_dir: where the results lie.
         seconds: wall time of the whole command.
+        against: another chip beside this one.
     """
     ranks = {error.tensor: rank for rank, error in enumerate(analysis.ranked(), start=1)}
     metric, reference = analysis.metric, analysis.reference
@@ -60,6 +68,8 @@ def layers_json(
         "regions": analysis.by_region(),
         "unknown": list(analysis.unknown),
         "findings": [finding.to_json() for finding in analysis.findings],
+        "vendor": None if analysis.vendor is None else _vendor(analysis.vendor, analysis),
+        "against": None if against is None else against.to_json(),
         "extracted": None if extracted is None else _extracted(extracted),
         "report": fspath(report_path),
         "run_dir": fspath(run_dir),
@@ -74,6 +84,14 @@ def layers_schema() -> dict[str, Any]:
     file = importlib.resources.files("edgewright.report").joinpath("analysis.schema.json")
     schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return schema
+
+
+def _vendor(found: VendorLayers, analysis: Analysis) -> dict[str, Any]:
+    noticed = {loss.part: loss.noticed for loss in analysis.parts}
+    data = found.to_json()
+    for part, row in zip(found.parts, data["parts"], strict=True):
+        row["predicted"] = part.is_predicted(noticed[part.part])
+    return data
 
 
 def _extracted(extracted: Extracted) -> dict[str, Any]:

@@ -13,30 +13,43 @@ from edgewright.graph.model import Model
 from edgewright.graph.reference import Feeds, Outputs, ReferenceSession
 
 
-def trace_qdq(path: Path, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
-    """Real values of inner tensors; a gridded tensor is seen behind its grid.
+class QdqTracer:
+    """A QDQ model whose inner tensors can be read; a gridded tensor is seen behind its grid.
 
     Args:
-        path: what `quant.qdq.write_qdq` made.
+        model: what `quant.qdq.write_qdq` made; a float model works as well.
         tensors: names in the model before it was quantised.
+        optimise: see `ReferenceSession`.
 
     Raises:
         UserError: there is no such tensor.
     """
-    changed = load_model(path).clone()
-    values = {value.name: value for node in changed.graph for value in node.outputs}
-    shown: dict[str, str] = {}
-    known = {value.name for value in changed.graph.outputs}
-    for name in tensors:
-        seen = name if name in known else next((n for n in (f"{name}_dequantised", name) if n in values), None)
-        if seen is None:
-            raise UserError(f"the artifact has no tensor {name!r}", where=str(path))
-        shown[name] = seen
-        if seen not in known:
-            values[seen].dtype = ir.DataType.FLOAT
-            changed.graph.outputs.append(values[seen])
-            known.add(seen)
-    session = ReferenceSession(Model(changed).data, name=path.name)
+
+    def __init__(self, model: Model, tensors: Sequence[str], *, optimise: bool = True) -> None:
+        changed = model.clone()
+        values = {value.name: value for node in changed.graph for value in node.outputs}
+        known = {value.name for value in changed.graph.outputs}
+        self._shown: dict[str, str] = {}
+        for name in tensors:
+            seen = name if name in known else next((n for n in (f"{name}_dequantised", name) if n in values), None)
+            if seen is None:
+                raise UserError(f"the artifact has no tensor {name!r}", where=str(model.path or model.name))
+            self._shown[name] = seen
+            if seen not in known:
+                values[seen].dtype = ir.DataType.FLOAT
+                changed.graph.outputs.append(values[seen])
+                known.add(seen)
+        self._session = ReferenceSession(Model(changed).data, name=model.name, optimise=optimise)
+
+    def __call__(self, feeds: Feeds, tensors: Iterable[str]) -> Outputs:
+        """Real values of some of the tensors."""
+        wanted = {name: self._shown[name] for name in tensors}
+        found = self._session(feeds, list(dict.fromkeys(wanted.values())))
+        return {name: found[seen] for name, seen in wanted.items()}
+
+
+def trace_qdq(path: Path, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+    """Real values of inner tensors of a file; see `QdqTracer`."""
+    tracer = QdqTracer(load_model(path), tensors)
     for sample in feeds:
-        found = session(sample, list(dict.fromkeys(shown.values())))
-        yield {name: found[seen] for name, seen in shown.items()}
+        yield tracer(sample, tensors)

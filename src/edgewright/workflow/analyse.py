@@ -7,63 +7,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgewright.diagnose.analysis import Analysis, PartLoss, merged
-from edgewright.diagnose.extract import Piece, extract_piece
-from edgewright.diagnose.extract_files import write_piece
-from edgewright.diagnose.find import find_tensor
-from edgewright.errors import UserError
+from edgewright.diagnose.analysis import Analysis
+from edgewright.diagnose.chips import ChipComparison
 from edgewright.files import write_json_atomic, write_text_atomic
-from edgewright.findings import Finding, Severity
-from edgewright.graph.io import load_model
-from edgewright.quant.layout import default_precisions, layout
+from edgewright.findings import Finding
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import Precision
 from edgewright.report.layer_page import render_layers
-from edgewright.targets.backend import Backend
 from edgewright.targets.registry import get_backend
-from edgewright.tasks.importance import noticed_of
-from edgewright.verify.verdict import drop_of
-from edgewright.workflow.calibrated import Calibrated, calibrate_stage
+from edgewright.workflow.against import check_other, compare_chips
+from edgewright.workflow.analyser import Analyser, ExtractedPiece
 from edgewright.workflow.conclude import RECIPE
-from edgewright.workflow.diagnosed import (
-    EFFECT_IMAGES,
-    FLOOR_IMAGES,
-    SEED,
-    TENSOR_IMAGES,
-    Subject,
-    causes_of,
-    effects_stage,
-    errors_stage,
-    floor_stage,
-    joined,
-)
-from edgewright.workflow.given import check_model_file, check_precisions, read_task
-from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
-from edgewright.workflow.notes import VOID, label_notes
-from edgewright.workflow.prepared import PreparedModel, prepare_stage
+from edgewright.workflow.given import check_model_file, check_precisions
+from edgewright.workflow.inputs import find_data
 from edgewright.workflow.progress import Progress, Quiet
-from edgewright.workflow.quantised import TRIAL_IMAGES, USUAL
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
-from edgewright.workflow.variants import Built, Workshop
-from edgewright.workflow.versions import code_digest, library_versions
 
-PAGE, DATA, PIECES = "analysis.html", "analysis.json", "pieces"
-_LONGEST = 120
-"""Letters of a folder's name."""
-
-
-@dataclass(frozen=True)
-class ExtractedPiece:
-    """The smallest failing piece, and the files that it was written to."""
-
-    piece: Piece
-    folder: Path
-    files: tuple[Path, ...]
+PAGE, DATA = "analysis.html", "analysis.json"
 
 
 @dataclass(frozen=True)
@@ -76,6 +40,7 @@ class Analysed:
         page: the HTML page.
         data: the analysis as JSON.
         extracted: the piece that was asked for.
+        against: the comparison with another chip that was asked for.
         seconds: wall time.
     """
 
@@ -84,6 +49,7 @@ class Analysed:
     page: Path
     data: Path
     extracted: ExtractedPiece | None
+    against: ChipComparison | None
     seconds: float
 
     @property
@@ -99,6 +65,7 @@ def run_analyse(
     *,
     channels: Sequence[str] = (),
     extract: str | None = None,
+    against: str | None = None,
 ) -> Analysed:
     """Analyse what the recipe's model loses in the first precision of the recipe that is not float.
 
@@ -108,6 +75,7 @@ def run_analyse(
         progress: what to report progress to.
         channels: tensors or ops, as the user's file names them, whose channels are told apart.
         extract: tensor or op whose smallest failing piece is written into the run directory.
+        against: another target whose build of the same model is compared with this one, tensor by tensor.
 
     Raises:
         UserError: something that was given cannot be used, or nothing of the model has an integer form.
@@ -119,148 +87,24 @@ def run_analyse(
     check_precisions(recipe.target, [precision], backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after the calibration
+    if against is not None:
+        check_other(recipe.target, against, precision)
     source = Path(recipe.model.path)
     check_model_file(source)
     data = find_data(recipe.data, quantised=True)
     path = out or Path("runs") / f"{source.stem}-{recipe.target.rpartition('/')[2]}"
     with RunDir.open(path) as run:
-        job = _Job(recipe, run, backend, data, precision, progress or Quiet())
-        analysis, extracted = job.work(channels, extract)
+        told = progress or Quiet()
+        analysis, extracted, traced = Analyser(recipe, run, backend, data, precision, told).work(channels, extract)
+        compared = None
+        if against is not None:
+            other = recipe.model_copy(update={"target": against})
+            compared = compare_chips(traced, Analyser(other, run, get_backend(against), data, precision, told))
         if not (path / RECIPE).is_file():  # that of a deploy says more: it is kept
             write_text_atomic(path / RECIPE, recipe.to_toml(path))
-        write_json_atomic(path / DATA, analysis.to_json())
-        write_text_atomic(path / PAGE, render_layers(analysis, tuple(run.times)))
-    return Analysed(analysis, path, path / PAGE, path / DATA, extracted, time.perf_counter() - started)
-
-
-class _Job:
-    """One analysis on its way."""
-
-    def __init__(
-        self, recipe: Recipe, run: RunDir, backend: Backend, data: Data, precision: Precision, progress: Progress
-    ) -> None:
-        skip = recipe.data.allow_skip
-        self.recipe, self.run, self.backend, self.precision, self.progress = recipe, run, backend, precision, progress
-        self.data = Data(
-            decoded(data.calibration, allow_skip=skip), decoded(data.evaluation, allow_skip=skip), data.findings
-        )
-        # the keys of a deploy: what it has made is used here, and the other way round
-        self.key: dict[str, Any] = {
-            "versions": library_versions(),
-            "code": code_digest(),
-            "model": model_digest(Path(recipe.model.path)),
-        }
-
-    def work(self, channels: Sequence[str], extract: str | None) -> tuple[Analysis, ExtractedPiece | None]:
-        """The way from the model to the analysis."""
-        able, images = self.backend.capabilities(), self.data.evaluation
-        prepared = prepare_stage(self.run, self.recipe, self.key, images, able.min_opset)
-        subject = self._subject(prepared)
-        named = [find_tensor(name, subject.source, subject.model, subject.plan) for name in channels]
-        wanted = None if extract is None else find_tensor(extract, subject.source, subject.model, subject.plan)
-        built = self._built(subject, prepared)
-        analysis = self._analysis(subject, prepared, built, named)
-        return analysis, None if wanted is None else self._extracted(subject, wanted)
-
-    def _subject(self, prepared: PreparedModel) -> Subject:
-        profile = self.backend.capabilities().fusion
-        model = prepared.load()
-        if not default_precisions(model, profile, self.precision):
-            raise UserError(
-                f"{self.recipe.target} computes no op of this model in integers, so nothing of it is quantised",
-                where=prepared.source["name"],
-                why=f"its ops are {', '.join(sorted({node.op_type for node in model.ir.graph})[:8])}",
-                todo="deploy it with --precision float",
-            )
-        task = read_task(self.recipe, prepared, self.data.evaluation)
-        calibrated = self._calibrated(prepared)
-        plan = calibrated.plan(self.precision)
-        wide = "int16" in self.backend.capabilities().precisions and self.precision != "int16"
-        return Subject(
-            run=self.run,
-            key=self.key,
-            progress=self.progress,
-            source=load_model(self.recipe.model.path),
-            calibrated=calibrated,
-            plan=plan,
-            wide=calibrated.plan("int16") if wide else None,
-            leaders=layout(calibrated.model, profile, plan.ops).leaders,
-            task=task,
-            images=self.data.evaluation,
-        )
-
-    def _calibrated(self, prepared: PreparedModel) -> Calibrated:
-        """Ranges of all calibration images, and histograms of some for the causes."""
-        profile, images = self.backend.capabilities().fusion, self.data.calibration
-        stages = self.run, self.recipe, self.key, prepared, profile
-        observer = USUAL if self.recipe.quantise.observer == AUTO else self.recipe.quantise.observer
-        found = calibrate_stage(*stages, images, self.progress, observer)
-        if parse_observer(observer).needs_histogram:
-            return found
-        detailed = calibrate_stage(*stages, images.spread(TRIAL_IMAGES), self.progress, "entropy").statistics
-        both = {name: replace(entry, histogram=detailed[name].histogram) for name, entry in found.statistics.items()}
-        return replace(found, statistics=both)
-
-    def _built(self, subject: Subject, prepared: PreparedModel) -> tuple[Built, Built]:
-        """The model in float, and as planned, built by the target's toolchain and measured."""
-        images = self.data.evaluation
-        labels = labels_digest(self.recipe.data.labels, images.paths)
-        source = Path(self.recipe.model.path)
-        workshop = Workshop(
-            self.run, self.backend, self.progress, self.key, source, prepared.path, subject.task, images, labels
-        )
-        plain = workshop.make("float", "float", None)
-        checked = tuple(subject.calibrated.check(subject.plan, images))
-        return plain, workshop.make(self.precision, self.precision, subject.plan, checked)
-
-    def _analysis(
-        self, subject: Subject, prepared: PreparedModel, built: tuple[Built, Built], channels: Sequence[str]
-    ) -> Analysis:
-        plain, quantised = built
-        noticed = noticed_of(subject.task.head.parts)
-        floor = floor_stage(subject)
-        effects = effects_stage(subject, floor.silent)
-        tensors = joined(errors_stage(subject, channels), effects)
-        parts = {error.part: error.relative_l2 for error in quantised.errors}
-        causes = causes_of(subject, tensors, floor.parts, parts, noticed)
-        notes = label_notes(subject.task, plain, self.data.evaluation)
-        void = [note for note in notes if note.code == VOID]
-        others = [
-            *quantised.findings,
-            *(note for note in notes if note.code != VOID),
-            *(finding for finding in prepared.findings if finding.severity is not Severity.INFO),
-            *self.data.findings,
-        ]
-        return Analysis(
-            target=self.recipe.target,
-            precision=self.precision,
-            observer=subject.calibrated.section.observer,
-            model=prepared.source,
-            head=subject.task.head.to_json(),
-            images={
-                "evaluation": len(self.data.evaluation.paths),
-                "calibration": len(self.data.calibration.paths),
-                "measured": subject.count(TENSOR_IMAGES),
-                "effects": subject.count(EFFECT_IMAGES) if effects.parts else 0,
-                "floor": subject.count(FLOOR_IMAGES) if floor.parts else 0,
-            },
-            reference=quantised.reference_metric,
-            metric=quantised.metric,
-            drop=drop_of(quantised.reference_metric, quantised.metric),
-            parts=tuple(PartLoss(name, error, floor.parts.get(name), noticed[name]) for name, error in parts.items()),
-            tensors=tensors,
-            followers={name: owner for name, owner in subject.leaders.items() if owner != name},
-            regions=prepared.regions,
-            unknown=effects.unknown,
-            findings=(*void, *merged(causes, others)),
-            facts={"stops": list(effects.stops), "silent": list(floor.silent), "seed": SEED},
-        )
-
-    def _extracted(self, subject: Subject, tensor: str) -> ExtractedPiece:
-        with self.progress.step("smallest failing piece"):
-            piece = extract_piece(subject.model, subject.plan, tensor, subject.feeds(TENSOR_IMAGES))
-            folder = self.run.path / PIECES / _folder_name(tensor)
-            return ExtractedPiece(piece, folder, write_piece(piece, folder))
+        write_json_atomic(path / DATA, {**analysis.to_json(), "against": compared.to_json() if compared else None})
+        write_text_atomic(path / PAGE, render_layers(analysis, tuple(run.times), compared))
+    return Analysed(analysis, path, path / PAGE, path / DATA, extracted, compared, time.perf_counter() - started)
 
 
 def _precision(recipe: Recipe) -> Precision:
@@ -269,9 +113,3 @@ def _precision(recipe: Recipe) -> Precision:
         if choice != "float":
             return choice
     return "int8"
-
-
-def _folder_name(tensor: str) -> str:
-    """A tensor's name as that of a folder: what may lead elsewhere, or is no letter or digit, becomes `_`."""
-    name = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in tensor).strip("_")
-    return name[:_LONGEST] or "tensor"

@@ -30,6 +30,7 @@ def analyse(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     channels: Sequence[str] = (),
     extract: str | None = None,
+    against: str | None = None,
     out: AnyPath | None = None,
     progress: Progress | None = None,
 ) -> Analysed:
@@ -44,6 +45,7 @@ def analyse(
         observer: "minmax", "percentile", "percentile:99.9", "mse" or "entropy"; None: "minmax".
         channels: tensors or ops, as the user's file names them, whose channels are told apart.
         extract: tensor or op whose smallest failing piece is written into the run directory.
+        against: another target, whose build of the same model is compared with this one's tensor by tensor.
         out: run directory; None: `model` if it is one, else `runs/MODEL-CHIP`.
         progress: what to report progress to.
 
@@ -72,7 +74,7 @@ def analyse(
     path = Path(model)
     recipe = _recipe(path, {key: _said(value) for key, value in given.items() if value is not None})
     place = path if out is None and path.is_dir() else None if out is None else Path(out)
-    return run_analyse(recipe, place, progress, channels=channels, extract=extract)
+    return run_analyse(recipe, place, progress, channels=channels, extract=extract, against=against)
 
 
 def _recipe(path: Path, given: dict[str, Any]) -> Recipe:

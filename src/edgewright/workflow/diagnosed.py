@@ -41,7 +41,8 @@ class Subject:
         run, key, progress: see `workflow.deploy`.
         source: the model as the user gave it.
         calibrated: the prepared model, and statistics with histograms.
-        plan: the plan as made, before any repair.
+        plan: what the target is expected to make of `asked`: what is emulated, and what errors are told of.
+        asked: the plan as made, before any repair.
         wide: the same with 16 bits for every op; None where the target has none.
         leaders: tensor that owns the grid of another one, by name.
         task, images: what is measured, on what.
@@ -53,6 +54,7 @@ class Subject:
     source: Model
     calibrated: Calibrated
     plan: PrecisionPlan
+    asked: PrecisionPlan
     wide: PrecisionPlan | None
     leaders: Mapping[str, str]
     task: Task

@@ -209,6 +209,7 @@ class Workshop:
         drafting = self.backend if draft and isinstance(self.backend, Drafting) else None
         key = {
             **self.key,
+            "target": self.backend.capabilities().target,
             "plan": plan.digest if plan else "float",
             "prepared": str(self.prepared.parent.name),
             "toolchain": dict(self.backend.toolchain()),

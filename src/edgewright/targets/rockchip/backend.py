@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Backend, Capabilities, Feeds, Outputs, Samples, Session
 from edgewright.targets.facts import capabilities_of, load_facts
+from edgewright.targets.layered import Single, Traceable, sort_out
+from edgewright.targets.rockchip.accuracy import by_tensor, errors_of_single_layers, places
 from edgewright.targets.rockchip.calibrate import (
     FUSED_FILE,
     STATE_FILE,
@@ -110,23 +112,33 @@ class RockchipBackend:
         return SimulatorSession(artifact, self._tool)
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
-        """Inner tensors as the simulator hands them on."""
-        known = self.traceable(artifact)
+        """Inner tensors as the simulator hands them on; the toolkit may have given them another shape."""
+        known = places(read_built(artifact.folder))
         missing = [name for name in tensors if name not in known]
         if missing:
             raise UserError(
                 f"the artifact has no tensor {missing[0]!r}",
                 where=str(artifact.path),
-                why=f"{NAME} fused or reordered it away, {len(missing)} of {len(tensors)} asked for",
+                why=f"{NAME} fused it away, {len(missing)} of {len(tensors)} asked for",
             )
         session = SimulatorSession(artifact, self._tool)
-        return session.trace({name: name for name in tensors}, feeds)
+        return session.trace({name: known[name] for name in tensors}, feeds)
 
-    def traceable(self, artifact: Artifact) -> tuple[str, ...]:
-        """Tensors of the prepared model that the built graph has under their own name and with their own values."""
-        built = read_built(artifact.folder)
-        outputs = [name for node in built.nodes for name in node.outputs]
-        return tuple(name for name in outputs if built.matched.get(name) == name)
+    def traceable(self, model: Model, artifact: Artifact) -> Traceable:
+        """Tensors of the fused graph that have the range of the prepared model's; see `targets.layered.Layered`."""
+        where = f"{NAME} {self._tool.version}, simulator of {self._chip}"
+        return sort_out(model, where, places(read_built(artifact.folder)))
+
+    def single(
+        self, artifact: Artifact, plain: Artifact, tensors: Collection[str], samples: Iterable[tuple[Feeds, Outputs]]
+    ) -> Iterator[Single]:
+        """The toolkit's accuracy analysis, which computes the fused graph in float too; see `Layered`."""
+        del plain
+        known = places(read_built(artifact.folder))
+        asked = {name: known[name] for name in tensors}
+        session = SimulatorSession(artifact, self._tool)
+        for real, text in session.analyse(asked, (feeds for feeds, _ in samples)):
+            yield Single(real, by_tensor(errors_of_single_layers(text), asked))
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """The plan without 16 bits where the compiler has none."""

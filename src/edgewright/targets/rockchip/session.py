@@ -48,6 +48,13 @@ class SimulatorSession:
         """Inner tensors, by name: `tensors` says which one of the fused graph is meant."""
         return self._answers("trace", feeds, list(tensors), {"tensors": list(tensors.values())})
 
+    def analyse(self, tensors: Mapping[str, str], feeds: Iterable[Feeds]) -> Iterator[tuple[Outputs, str]]:
+        """Float values of inner tensors, as `trace` names them, and the toolkit's table of errors, for each sample."""
+        told: list[Mapping[str, Any]] = []
+        answers = self._answers("single", feeds, list(tensors), {"tensors": list(tensors.values())}, told)
+        for index, values in enumerate(answers):
+            yield values, [text for reply in told for text in reply["analyses"]][index]
+
     def __enter__(self) -> Self:
         return self
 
@@ -57,8 +64,14 @@ class SimulatorSession:
         """Nothing is held open between calls."""
 
     def _answers(
-        self, command: str, feeds: Iterable[Feeds], names: Sequence[str], arguments: Mapping[str, Any]
+        self,
+        command: str,
+        feeds: Iterable[Feeds],
+        names: Sequence[str],
+        arguments: Mapping[str, Any],
+        told: list[Mapping[str, Any]] | None = None,
     ) -> Iterator[Outputs]:
+        """Values for each sample; `told` gets what the worker says besides."""
         waiting = iter(feeds)
         while True:
             folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
@@ -69,7 +82,7 @@ class SimulatorSession:
                         return
                     for file in self._artifact.files:
                         shutil.copyfile(self._artifact.folder / file, folder / file)
-                yield from self._call(command, folder, count, names, arguments)
+                yield from self._call(command, folder, count, names, arguments, told)
             except ToolchainError:
                 _keep_log(folder)
                 raise
@@ -102,14 +115,22 @@ class SimulatorSession:
         return np.ascontiguousarray(sample[spec.name])
 
     def _call(
-        self, command: str, folder: Path, count: int, names: Sequence[str], arguments: Mapping[str, Any]
+        self,
+        command: str,
+        folder: Path,
+        count: int,
+        names: Sequence[str],
+        arguments: Mapping[str, Any],
+        told: list[Mapping[str, Any]] | None,
     ) -> Iterator[Outputs]:
         files = {
             "samples": [_file("sample", index) for index in range(count)],
             "results": [_file("result", index) for index in range(count)],
         }
         whole = {**build_arguments(self._artifact), **files, **arguments}
-        self._tool.call(command, whole, folder, samples=count)
+        said = self._tool.call(command, whole, folder, samples=count)
+        if told is not None:
+            told.append(said)
         for file in files["results"]:
             try:
                 with np.load(folder / file, allow_pickle=False) as arrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Session
 from edgewright.targets.facts import capabilities_of, load_facts
+from edgewright.targets.layered import Single, Traceable, sort_out
 from edgewright.targets.sophgo.build import (
     LOWERED,
     NAMES,
@@ -28,8 +29,9 @@ from edgewright.targets.sophgo.build import (
     transform,
 )
 from edgewright.targets.sophgo.calibration import vendor_plan
+from edgewright.targets.sophgo.layers import errors_alone, present_tensors, program
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
-from edgewright.targets.sophgo.mlir import parse_mlir
+from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir, tensor_types
 from edgewright.targets.sophgo.plan import Tables
 from edgewright.targets.sophgo.process import VENDOR, toolchain_environment
 from edgewright.targets.sophgo.readback import (
@@ -139,6 +141,26 @@ class SophgoBackend:
         for values in simulation.run(feeds, [names[tensor] for tensor in wanted]):
             yield dict(zip(wanted, values, strict=True))
 
+    def traceable(self, model: Model, artifact: Artifact) -> Traceable:
+        """Tensors of the lowered module; see `targets.layered.Layered`."""
+        where = f"TPU-MLIR {artifact.toolchain['TPU-MLIR']}, lowered module for {self._chip}"
+        return sort_out(model, where, present_tensors(*_module(artifact.folder)), self._facts["float_tolerance"])
+
+    def single(
+        self, artifact: Artifact, plain: Artifact, tensors: Collection[str], samples: Iterable[tuple[Feeds, Outputs]]
+    ) -> Iterator[Single]:
+        """Ops of the lowered module one by one, and tensors of the float one; see `targets.layered.Layered`."""
+        made, files = self._environment(), _module_files(artifact.folder, artifact.files)
+        steps = program(*_module(artifact.folder), tensors)
+        # by the names of what was quantised: they are what is to be proven
+        in_float = tensor_types(_module(plain.folder)[0])
+        names = {name: found for name, found in present_tensors(*_module(artifact.folder)).items() if found in in_float}
+        wanted = [name for name in tensors if name in names]
+        simulation = self._simulation(made, plain.folder, plain.files)
+        for feeds, values in samples:
+            real = next(simulation.run([feeds], [names[name] for name in wanted]))
+            yield Single(dict(zip(wanted, real, strict=True)), errors_alone(made, files, steps, feeds, values))
+
     def write_plan(self, model: Model, plan: PrecisionPlan, folder: Path, samples: Samples | None = None) -> Path:
         """Tables for the plan, and the module that TPU-MLIR lowers by them; returns the path of the module.
 
@@ -208,8 +230,7 @@ class SophgoBackend:
         )
 
     def _simulation(self, made: Environment, folder: Path, files: Sequence[str]) -> Simulation:
-        weights = [name for name in files if name.endswith(".npz")]
-        return Simulation(made, "simulate", [folder / name for name in (LOWERED, *weights)])
+        return Simulation(made, "simulate", _module_files(folder, files))
 
     def _read_back(
         self,
@@ -247,6 +268,15 @@ class SophgoBackend:
 
 def _lookup(folder: Path) -> Lookup:
     return Lookup.from_json(json.loads((folder / NAMES).read_text(encoding="utf-8")))
+
+
+def _module(folder: Path) -> tuple[list[MlirOp], Lookup]:
+    return parse_mlir((folder / LOWERED).read_text(encoding="utf-8")), _lookup(folder)
+
+
+def _module_files(folder: Path, files: Sequence[str]) -> list[Path]:
+    """The lowered module and its weights."""
+    return [folder / name for name in (LOWERED, *(name for name in files if name.endswith(".npz")))]
 
 
 def open_backend(chip: str) -> SophgoBackend:

@@ -40,6 +40,32 @@ def lowered(arguments: dict[str, Any]) -> dict[str, Any]:
     return _save(arguments["outputs"], kept)
 
 
+def alone(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Ops of a module by themselves: {"module", "values", "names", "steps"} to {"squares"}.
+
+    `values` is an .npz of real values, `v0` of the first tensor of `names` and so on; `steps` says for each tensor what
+    is set and run to compute it. What is set is put on its own grid by the interpreter. The answer is the sum of the
+    squared differences of each tensor from its value.
+    """
+    interpreter = importlib.import_module("pymlir")
+    if hasattr(interpreter, "set_mem_mode"):
+        interpreter.set_mem_mode("value_mem")
+    module = interpreter.module()
+    module.load(arguments["module"])
+    squares: dict[str, float] = {}
+    with np.load(arguments["values"], allow_pickle=False) as arrays:
+        places = {name: f"v{index}" for index, name in enumerate(arguments["names"])}
+        for tensor, steps in arguments["steps"].items():
+            for step in steps:
+                if step[0] == "set":
+                    _feed(module, step[1], arrays[places[step[2]]])
+                else:
+                    module.invoke_at(step[1])
+            found = np.array(module.get_fp32_tensor(steps[-1][1]), np.float64)
+            squares[tensor] = float(np.square(found.ravel() - arrays[places[tensor]].ravel()).sum())
+    return {"squares": squares}
+
+
 def chip(arguments: dict[str, Any]) -> dict[str, Any]:
     """The chip's file over samples, on the vendor's model of the chip: {"module", "inputs", "outputs"} to {"names"}."""
     runner = _runner()

@@ -15,6 +15,7 @@ if __name__ == "__main__":
             "deploy": compile_steps.deploy,
             "calibrate": compile_steps.calibrate,
             "simulate": simulation.lowered,
+            "alone": simulation.alone,
             "chip": simulation.chip,
         }
     )
