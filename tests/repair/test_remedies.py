@@ -19,11 +19,14 @@ from edgewright.repair.damage import Damage, DamageMeter
 from edgewright.repair.effects import candidate_effects
 from edgewright.repair.remedies import KINDS, REMEDIES
 from edgewright.repair.widen import WIDENINGS
+from edgewright.targets.registry import get_backend
 from edgewright.tensors import Part
+from edgewright.workflow.bench import ExpectedPlans
 from tests.helpers import normal
 from tests.quant.graphs import model_of
 from tests.repair.fake_bench import FakeBench, Memory, pictures
 from tests.repair.nets import chain
+from tests.targets.sophgo.nets import network
 
 TAIL = ("Add_moved", "Mul_boxes", "Sigmoid_scores", "Concat_answer")
 
@@ -215,6 +218,42 @@ def test_ranges_chosen_before_stay_for_what_is_not_chosen_again(memory: Memory) 
     found = REMEDIES.get("ranges").propose(before, bench)
     assert found.ranges["elsewhere"] == (0.0, 1.0)
     assert found.ranges["a"] != (-1.0, 1.0)
+
+
+def shifting(memory: Memory, *, known: bool) -> FakeBench:
+    """A bench for BM1684; `known`: whether the remedy is told that weights' steps follow from ranges."""
+    backend, model = get_backend("sophgo/bm1684"), network()
+    profile = replace(backend.capabilities().fusion, shift_only=known)
+    parts = (Part("out", "out", 0, 0, None, "other", 1), Part("pooled", "pooled", 0, 0, None, "other", 1))
+    options = QuantOptions(observer=parse_observer("minmax"), symmetric=True)
+    bench = FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile, options=options)
+    bench.material = replace(bench.material, maker=ExpectedPlans(profile, options, backend.expected_plan))
+    return bench
+
+
+def test_where_a_chip_only_shifts_ranges_make_room_for_weights(memory: Memory) -> None:
+    told, untold = shifting(memory, known=True), shifting(memory, known=False)
+    start = told.start()
+    found = REMEDIES.get("ranges").propose(start, told)
+    plain = REMEDIES.get("ranges").propose(start, untold)
+    assert found is not None
+    assert plain is not None
+    assert damage(found, told).total < damage(plain, told).total
+
+
+def test_a_range_from_zero_on_is_judged_by_the_codes_that_the_target_has_for_it(memory: Memory) -> None:
+    """Behind a ReLU the target has 255 steps, not 127: cutting off is worth less than it seems."""
+    bench = shifting(memory, known=False)
+    start = bench.start()
+    found = REMEDIES.get("ranges").propose(start, bench)
+    signed = replace(bench.material, maker=PlanMaker(bench.material.maker.profile, bench.material.maker.options))
+    other = shifting(memory, known=False)
+    other.material = signed
+    blind = REMEDIES.get("ranges").propose(start, other)
+    assert found is not None
+    assert blind is not None
+    assert found.ranges["r"][1] >= blind.ranges["r"][1]
+    assert damage(found, bench).total <= damage(blind, bench).total
 
 
 COARSE = QuantOptions(observer=parse_observer("minmax"), per_channel=False)

@@ -57,14 +57,19 @@ def images(count: int) -> list[dict[str, np.ndarray]]:
     return [{"image": np.random.default_rng(index).random((1, 3, 16, 16), np.float32)} for index in range(count)]
 
 
+def is_symmetric(chip: str, tag: str) -> bool:
+    """Whether the plan of a recorded module is symmetric by itself; chips without zero points make any plan so."""
+    return chip == "bm1684x" and tag != "asymmetric"
+
+
 @functools.cache
-def planned(model: Model, chip: str, float_nodes: tuple[str, ...] = ()) -> PrecisionPlan:
+def planned(model: Model, chip: str, float_nodes: tuple[str, ...] = (), *, symmetric: bool = False) -> PrecisionPlan:
     """8 bits, by minimum and maximum, but for `float_nodes`."""
     profile = SophgoBackend(chip).capabilities().fusion
     chosen = default_precisions(model, profile, "int8")
     chosen = {name: precision for name, precision in chosen.items() if name not in float_nodes}
     statistics = collect_statistics(model, layout(model, profile, chosen).observed, images(8), histogram=False)
-    return make_plan(model, profile, statistics, chosen, QuantOptions(parse_observer("minmax")))
+    return make_plan(model, profile, statistics, chosen, QuantOptions(parse_observer("minmax"), symmetric=symmetric))
 
 
 DEEP = """

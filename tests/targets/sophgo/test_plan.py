@@ -25,7 +25,7 @@ from edgewright.targets.sophgo.signs import never_negative
 from edgewright.targets.sophgo.tables import calibration_table, read_calibration_table, row_of, symmetric_grid
 from edgewright.tensors import Grid
 from tests.helpers import model_from_text
-from tests.targets.sophgo.nets import TAIL, network, planned
+from tests.targets.sophgo.nets import TAIL, is_symmetric, network, planned
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -58,17 +58,20 @@ def tables(plan: PrecisionPlan) -> Tables:
         ("bm1684", "tail", TAIL),
         ("bm1684x", "all", ()),
         ("bm1684x", "tail", TAIL),
+        ("bm1684x", "asymmetric", ()),
         ("cv181x", "all", ()),
     ],
 )
 def test_what_is_expected_is_what_tpu_mlir_built(chip: str, tag: str, float_nodes: tuple[str, ...]) -> None:
     model = network()
-    expected = SophgoBackend(chip).expected_plan(model, planned(model, chip, float_nodes))
+    plan = planned(model, chip, float_nodes, symmetric=is_symmetric(chip, tag))
+    expected = SophgoBackend(chip).expected_plan(model, plan)
     found = built(chip, tag)
     assert dict(expected.ops) == dict(found.ops)
     assert set(expected.activations) == set(found.activations)
     for name, grid in found.activations.items():
         assert expected.activations[name].dtype == grid.dtype, name
+        assert int(expected.activations[name].zero_point) == int(grid.zero_point), name
         assert expected.activations[name].scale == pytest.approx(grid.scale, rel=1e-4), name
     assert set(expected.weights) >= set(found.weights) >= {"w1", "w2", "w3", "w4"}
     for name, grid in found.weights.items():
@@ -194,10 +197,10 @@ def test_counts_are_of_what_was_built() -> None:
 
 
 def test_grids_that_the_compiler_changed_are_found() -> None:
-    asked = planned(network(), "bm1684x")
+    asked = planned(network(), "bm1684x", symmetric=True)
     changed = changed_grids(asked, built("bm1684x", "all"))
     assert set(changed) == {"logits"}, "it took the range of the Concat; the others are as asked or wider by rounding"
-    assert changed_grids(planned(network(), "bm1684x", TAIL), built("bm1684x", "tail")) == {}
+    assert changed_grids(planned(network(), "bm1684x", TAIL, symmetric=True), built("bm1684x", "tail")) == {}
 
 
 def test_structure_tells_what_cannot_be_negative() -> None:

@@ -25,7 +25,7 @@ from edgewright.toolchains.deaths import WorkerFailed
 from edgewright.toolchains.environments import Environment, ensure
 from edgewright.toolchains.vendors import vendor_spec
 from tests.helpers import model_from_text, normal
-from tests.targets.sophgo.nets import TAIL, deep_network, images, network, planned
+from tests.targets.sophgo.nets import TAIL, deep_network, images, is_symmetric, network, planned
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(300)]
 MODULES = Path(__file__).parent / "modules"
@@ -114,13 +114,20 @@ def test_behind_a_float_layer_the_chips_file_is_what_counts(tmp_path: Path) -> N
 @pytest.mark.usefixtures("made")
 @pytest.mark.parametrize(
     ("chip", "tag", "float_nodes"),
-    [("bm1684", "all", ()), ("bm1684", "tail", TAIL), ("bm1684x", "all", ()), ("cv181x", "all", ())],
+    [
+        ("bm1684", "all", ()),
+        ("bm1684", "tail", TAIL),
+        ("bm1684x", "all", ()),
+        ("bm1684x", "asymmetric", ()),
+        ("cv181x", "all", ()),
+    ],
 )
 def test_the_recorded_modules_are_still_what_the_tool_makes(
     chip: str, tag: str, float_nodes: tuple[str, ...], tmp_path: Path
 ) -> None:
     backend, model = SophgoBackend(chip), network()
-    path = backend.write_plan(model, planned(model, chip, float_nodes), tmp_path, images)
+    plan = planned(model, chip, float_nodes, symmetric=is_symmetric(chip, tag))
+    path = backend.write_plan(model, plan, tmp_path, images)
     found = backend.read_plan(path)
     shutil.copyfile(MODULES / "names.json", tmp_path / "names.json")
     shutil.copyfile(MODULES / f"{chip}_{tag}.mlir", tmp_path / LOWERED)

@@ -44,6 +44,7 @@ from edgewright.targets.sophgo.readback import (
 from edgewright.targets.sophgo.review import DIFFERENT, review
 from edgewright.targets.sophgo.session import Feeds, Outputs, Simulation, SophgoSession
 from edgewright.targets.sophgo.settle import expected_plan
+from edgewright.targets.sophgo.tables import is_asymmetric
 from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.vendors import vendor_spec
 
@@ -181,7 +182,7 @@ class SophgoBackend:
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """What the chip is expected to make of a plan, without asking TPU-MLIR: what an emulation should compute."""
-        return expected_plan(model, plan, self._facts["family"])
+        return expected_plan(model, plan, self._facts["family"], asymmetric=self._asymmetric(plan))
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
         """Ops in float against the plan, grids that the compiler changed, a chip file that computes something else."""
@@ -196,7 +197,14 @@ class SophgoBackend:
     def _tables(
         self, model: Model, plan: PrecisionPlan | None, read: Transformed, samples: Samples | None
     ) -> Tables | None:
-        return None if plan is None else tables_for(model, plan, read, self._facts["wide_modes"][0], samples)
+        if plan is None:
+            return None
+        wide = self._facts["wide_modes"][0]
+        return tables_for(model, plan, read, wide, samples, asymmetric=self._asymmetric(plan))
+
+    def _asymmetric(self, plan: PrecisionPlan) -> bool:
+        """Whether TPU-MLIR is asked for zero points: where the chip has them, and the plan makes use of them."""
+        return not self.capabilities().fusion.symmetric_activations and is_asymmetric(plan)
 
     def _check(self, model: Model, plan: PrecisionPlan | None) -> None:
         """Refuse what the chip cannot do before minutes are spent on it."""
@@ -223,6 +231,7 @@ class SophgoBackend:
                 "model": model.digest,
                 "plan": plan.digest if plan is not None else None,
                 "tables": [tables.calibration, tables.quantisation] if tables is not None else None,
+                "asymmetric": tables is not None and tables.asymmetric,
                 "chip": self._chip,
                 "mode": self._mode(plan),
                 "toolchain": {**self.toolchain(), **self.host()},

@@ -74,10 +74,19 @@ def transform(made: Environment, model: Model, folder: Path) -> Transformed:
     return Transformed(folder, reply.result["module"], ops, match_names(model, ops))
 
 
-def tables_for(model: Model, plan: PrecisionPlan, read: Transformed, wide_mode: str, samples: Samples | None) -> Tables:
+def tables_for(
+    model: Model,
+    plan: PrecisionPlan,
+    read: Transformed,
+    wide_mode: str,
+    samples: Samples | None,
+    *,
+    asymmetric: bool = False,
+) -> Tables:
     """The plan in TPU-MLIR's tables, written beside the module."""
     wanted = unplanned(read.ops, read.names, plan)
-    tables = write_tables(model, plan, read.ops, read.names, wide_mode, _measured(model, wanted, samples))
+    ranges = _measured(model, wanted, samples)
+    tables = write_tables(model, plan, read.ops, read.names, wide_mode, ranges, asymmetric=asymmetric)
     write_text_atomic(read.folder / CALIBRATION, tables.calibration)
     write_text_atomic(read.folder / MODES, tables.quantisation)
     return tables
@@ -101,6 +110,7 @@ def compile_module(
         "model": artifact,
         "calibration": CALIBRATION if tables is not None else None,
         "modes": MODES if tables is not None and tables.modes else None,
+        "asymmetric": tables is not None and tables.asymmetric,
     }
     return call_worker(made, "deploy" if whole else "lower", arguments, read.folder).result
 

@@ -25,11 +25,13 @@ class Tables:
         modes: mode of each op that is not in 8 bits, by its name.
         widened: ops that are computed in float because TPU-MLIR computes them as one with a node that the plan has in
             float, and what the plan has in 8 bits of them.
+        asymmetric: whether grids have a zero point.
     """
 
     rows: tuple[Row, ...]
     modes: Mapping[str, str]
     widened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asymmetric: bool = False
 
     @property
     def calibration(self) -> str:
@@ -55,6 +57,8 @@ def write_tables(
     names: Names,
     wide_mode: str,
     ranges: Mapping[str, Range],
+    *,
+    asymmetric: bool = False,
 ) -> Tables:
     """Write a plan for a module.
 
@@ -66,6 +70,7 @@ def write_tables(
         top: the float module that TPU-MLIR made of `model`.
         wide_mode: mode of ops that the plan has in float.
         ranges: measured ranges, at least of `unplanned`.
+        asymmetric: whether TPU-MLIR is asked for asymmetric grids.
 
     Raises:
         ToolchainError: TPU-MLIR has tensors that are not the model's.
@@ -77,10 +82,10 @@ def write_tables(
             todo="report this with the model; --precision float needs no plan",
         )
     positive = never_negative(model)
-    rows = [
-        _row(name, names.tensor_of(name) or "", plan, ranges, positive, exact=name in names.tensors)
-        for name in _wanted(top, names, plan)
-    ]
+    rows = []
+    for name in _wanted(top, names, plan):
+        tensor, exact = names.tensor_of(name) or "", name in names.tensors
+        rows.append(_row(name, tensor, plan, ranges, positive, exact=exact, asymmetric=asymmetric))
     modes: dict[str, str] = {}
     widened: dict[str, tuple[str, ...]] = {}
     for op in computed(top):
@@ -92,7 +97,7 @@ def write_tables(
             modes[name] = wide_mode
             if narrow:
                 widened[name] = narrow
-    return Tables(tuple(rows), modes, widened)
+    return Tables(tuple(rows), modes, widened, asymmetric)
 
 
 def _kept(names: Names, name: str) -> str:
@@ -130,10 +135,11 @@ def _row(
     positive: frozenset[str],
     *,
     exact: bool,
+    asymmetric: bool,
 ) -> Row:
     grid = plan.activations.get(tensor)
     if grid is not None:
-        return row_of(name, grid, never_negative=exact and tensor in positive)
+        return row_of(name, grid, never_negative=exact and tensor in positive, asymmetric=asymmetric)
     if tensor not in ranges:
         raise UserError(
             f"TPU-MLIR wants the range of {name!r}, which the plan does not have",

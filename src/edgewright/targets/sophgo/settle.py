@@ -18,7 +18,7 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.statistics import Range
 from edgewright.targets.sophgo.shifts import weight_grids
 from edgewright.targets.sophgo.signs import never_negative
-from edgewright.targets.sophgo.tables import row_of, symmetric_grid
+from edgewright.targets.sophgo.tables import asymmetric_grid, row_of, symmetric_grid
 
 _MOST_ROUNDS = 64
 _MOVES = frozenset({"Flatten", "Reshape", "Transpose"})
@@ -50,22 +50,26 @@ _UNSIGNED_PART = -0.1
 Ranges = dict[str, Range]
 
 
-def expected_plan(model: Model, plan: PrecisionPlan, family: str) -> PrecisionPlan:
+def expected_plan(model: Model, plan: PrecisionPlan, family: str, *, asymmetric: bool = False) -> PrecisionPlan:
     """The plan as the chip is expected to compute it.
 
     Args:
         family: "bm1684", which has no multiplier behind a sum (see `shifts`), "bm1684x", or "cv18xx", which has no
             unsigned codes.
+        asymmetric: whether TPU-MLIR is asked for asymmetric grids.
     """
     inner = _inside(model)
     positive = never_negative(model)
     ranges: Ranges = {}
     for name, grid in plan.activations.items():
         if name not in inner:
-            row = row_of(name, grid, never_negative=name in positive)
+            row = row_of(name, grid, never_negative=name in positive, asymmetric=asymmetric)
             ranges[name] = (row.low, row.high)
     settle_ranges(model, ranges, family)
-    grids = {name: symmetric_grid(*found, signed=family == "cv18xx") for name, found in ranges.items()}
+    grids = {
+        name: asymmetric_grid(*found) if asymmetric else symmetric_grid(*found, signed=family == "cv18xx")
+        for name, found in ranges.items()
+    }
     settled = replace(plan, activations=grids)
     weights, in_float = weight_grids(model, settled, shifts_only=family == "bm1684")
     ops = {node: precision for node, precision in plan.ops.items() if node not in in_float}

@@ -3,6 +3,7 @@
 A calibration table has a line `name threshold min max` for each tensor, a quantisation table a line `name MODE` for
 each op that is not in the default mode; `#` begins a comment. Symmetric 8-bit grids follow from them so (TPU-MLIR
 1.30.2, `getScaleAndZeroPoint`): step max/255 on uint8 codes where min >= 0, else max(|min|, |max|)/127 on int8 codes.
+Asymmetric ones: the same where min >= 0, else step (max - min)/255 and code -128 at min.
 
 Source: files written by `run_calibration.py` of TPU-MLIR 1.30.2, and what editing them changed.
 """
@@ -14,12 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edgewright.errors import UserError
+from edgewright.quant.plan import PrecisionPlan
 from edgewright.tensors import Grid
 
 _HEADER = "# written by Edgewright from a precision plan\n# op_name    threshold    min    max\n"
 _MODES_HEADER = "# written by Edgewright from a precision plan\n# op_name   quantize_mode\n"
 _LEAST = 1e-7
 """The tables hold seven digits behind the point; a threshold of 0 would be divided by."""
+_BITS = 8
 _SPACE = re.compile(r"\s")
 
 
@@ -60,16 +63,33 @@ def symmetric_grid(low: float, high: float, *, signed: bool = False) -> Grid:
     return Grid("int8", np.asarray(max(-low, high, _LEAST) / 127, np.float32), np.asarray(0))
 
 
-def row_of(name: str, grid: Grid, *, never_negative: bool = False) -> Row:
+def asymmetric_grid(low: float, high: float) -> Grid:
+    """TPU-MLIR's asymmetric 8-bit grid for a range that holds 0."""
+    import numpy as np
+
+    if low >= 0:
+        return symmetric_grid(low, high)
+    step = max(high - low, _LEAST) / 255
+    return Grid("int8", np.asarray(step, np.float32), np.asarray(min(127, max(-128, round(-128 - low / step)))))
+
+
+def is_asymmetric(plan: PrecisionPlan) -> bool:
+    """Whether a plan has activations whose negative and positive ends differ by more than the last code."""
+    grids = [grid for grid in plan.activations.values() if grid.bits == _BITS and float(grid.low) < 0]
+    return any(abs(float(grid.low) + float(grid.high)) > 1.5 * grid.step for grid in grids)
+
+
+def row_of(name: str, grid: Grid, *, never_negative: bool = False, asymmetric: bool = False) -> Row:
     """The line that gives a tensor the range of a grid.
 
     Args:
         grid: any 8-bit or 16-bit grid. Of a symmetric one with signed codes the positive half counts, for code -128 is
             not used; an asymmetric one is widened to the symmetric range that holds it.
         never_negative: the tensor cannot be negative whatever its grid (ReLU, Sigmoid...): it gets unsigned codes.
+        asymmetric: both ends count as they are.
     """
     low, high = float(grid.low), float(grid.high)
-    if int(grid.zero_point.max()) == 0 and grid.dtype.startswith("int"):
+    if not asymmetric and int(grid.zero_point.max()) == 0 and grid.dtype.startswith("int"):
         low = -high
     return Row(name, 0.0 if never_negative else min(low, 0.0), max(high, 0.0))
 

@@ -40,8 +40,8 @@ def lower(arguments: dict[str, Any]) -> dict[str, Any]:
 def deploy(arguments: dict[str, Any]) -> dict[str, Any]:
     """A float module to the chip's file.
 
-    {"module", "chip", "quantize", "model", "calibration", "modes"} to {"module", "weights", "model", "estimates"}. No
-    input is given to the tool, so that it compares nothing: its comparison passes when no name matches.
+    {"module", "chip", "quantize", "model", "calibration", "modes", "asymmetric"} to {"module", "weights", "model",
+    "estimates"}. No input is given to the tool, so that it compares nothing: it passes when no name matches.
     """
     _clear()
     vendor_scripts.run("model_deploy.py", _deploy_options(arguments), keep=_WEIGHTS)
@@ -71,6 +71,7 @@ def _clear() -> None:
 def _deploy_options(arguments: dict[str, Any]) -> list[str]:
     options = ["--mlir", arguments["module"], "--chip", arguments["chip"], "--quantize", arguments["quantize"]]
     options += ["--model", arguments["model"]]
+    options += ["--asymmetric"] if arguments.get("asymmetric") else []
     for option, key in (("--calibration_table", "calibration"), ("--quantize_table", "modes")):
         if arguments.get(key):
             options += [option, *vendor_scripts.wanted(arguments[key])]
