@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,9 +20,9 @@ from typing import Any
 import numpy as np
 import onnx
 import worker_side  # type: ignore[import-not-found, unused-ignore]
+import worker_snapshot  # type: ignore[import-not-found, unused-ignore]
 
 FUSED, STATE, BUILT, ARTIFACT = "fused.onnx", "state.json", "built.json", "model.rknn"
-SNAPSHOT = "snapshot"
 _SIGNATURE = b"RKNN"
 
 
@@ -119,38 +118,23 @@ def trace(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def single(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The toolkit's own accuracy analysis of each sample.
+    """The toolkit's own accuracy analysis of each sample; see `worker_snapshot.analyse`.
 
-    `results` get the values of `tensors` (of the fused graph) in float, or, with `kind` "simulator", as simulated. The
-    folder that the toolkit writes, hundreds of megabytes for one image, is deleted again.
+    `results` get the values of `tensors` (of the fused graph) in float, or, with `kind` "simulator", as simulated.
 
     Returns:
         `analyses`: its table of errors, as text, for each sample.
     """
     rknn = _built(arguments)
     _done("init_runtime", rknn.init_runtime())
-    analyses = []
+    names, kind = list(arguments["tensors"]), arguments.get("kind", "golden")
+    tables = []
     for inputs, file in _samples(arguments):
-        files = [f"analysed{index}.npy" for index in range(len(inputs))]
-        for name, values in zip(files, inputs, strict=True):
-            np.save(name, values)
-        _done("accuracy_analysis", rknn.accuracy_analysis(inputs=files, output_dir=SNAPSHOT))
-        analyses.append(Path(SNAPSHOT, "error_analysis.txt").read_text(encoding="utf-8"))
-        places = _snapshot_files()
-        folder = Path(SNAPSHOT, arguments.get("kind", "golden"), "npy")
-        values = {str(index): np.load(folder / places[name]) for index, name in enumerate(arguments["tensors"])}
-        np.savez(file, **{index: value.astype(np.float32) for index, value in values.items()})
-        shutil.rmtree(SNAPSHOT)
-        for name in files:
-            Path(name).unlink()
-    return {"analyses": analyses}
-
-
-def _snapshot_files() -> dict[str, str]:
-    """Name of the .npy file by tensor, from the table that the toolkit leaves."""
-    lines = Path(SNAPSHOT, "map_name_to_file.txt").read_text(encoding="utf-8").splitlines()
-    rows = [line.rsplit(None, 1) for line in lines if line.rstrip().endswith(".txt")]
-    return {name.strip(): f"{file.removesuffix('.txt')}.npy" for name, file in rows}
+        value, table, values = worker_snapshot.analyse(rknn, inputs, names, kind)
+        _done("accuracy_analysis", value)
+        np.savez(file, **values)
+        tables.append(table)
+    return {"analyses": tables}
 
 
 def _listen(simulator: Any, names: set[str], seen: dict[str, Any]) -> None:
@@ -293,12 +277,5 @@ def _plainly(command: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable
 
 if __name__ == "__main__":
     sys.setrecursionlimit(10000)  # the toolkit walks graphs recursively
-    commands = {
-        "prepare": prepare,
-        "calibrate": calibrate,
-        "build": build,
-        "run": run,
-        "trace": trace,
-        "single": single,
-    }
-    worker_side.main({name: _plainly(command) for name, command in commands.items()})
+    commands = prepare, calibrate, build, run, trace, single
+    worker_side.main({command.__name__: _plainly(command) for command in commands})
