@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.kernels.arithmetic import BLOCK, PERMUTE, Arithmetic, Flip, Scaled, table_params
+from edgewright.kernels.arithmetic import BLOCK, LANES, PERMUTE, Arithmetic, Flip, Scaled, table_params
 from edgewright.kernels.choice import loops
 from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 
@@ -70,9 +70,23 @@ class PixelMap:
                 f"pixels {start}..{stop} of src {src.dtype} {src.shape} do not fit dst {dst.dtype} {dst.shape}"
             )
         if self._loop is not None:
-            self._loop(src if src.flags.writeable else _reopened(src), dst, self._params, total, start, stop)
+            readable = src if src.flags.writeable else _reopened(src)
+            done = self._loop(readable, dst, self._params, total, start, stop)
+            if done < stop:
+                self._rest(src, dst, done, stop)
         elif stop > start:
             self._by_library(src[start * self.channels : stop * self.channels], dst, start, stop)
+
+    def _rest(self, src: Bytes, dst: Bytes, start: int, stop: int) -> None:
+        """Pixels that fill no step, through a buffer of one: nothing beyond them is read or written."""
+        count, most = stop - start, 4 * LANES
+        raw = np.zeros(most * self.channels, np.uint8)
+        raw[: count * self.channels] = src[start * self.channels : stop * self.channels]
+        mapped = np.empty(raw.size * self._width, np.uint8)
+        self._loop(raw, mapped, self._params, most, 0, most)
+        shape = (self.channels, -1) if self.form in (PLANES, PLANES_SWAPPED) else (1, -1)
+        pace = self.channels * self._width // shape[0]
+        dst.reshape(shape)[:, start * pace : stop * pace] = mapped.reshape(shape)[:, : count * pace]
 
     def _by_library(self, src: Bytes, dst: Bytes, start: int, stop: int) -> None:
         out = dst.view(self._words.dtype)

@@ -218,7 +218,9 @@ def _accuracy(subject: Subject, found: Sequence[Change], given: Given) -> list[A
 
 def _output(port: PortSpec, grid: Grid | None, words: Mapping[str, str]) -> dict[str, Any]:
     called = {"float": "output_float", "codes": "output_codes", "float16": "output_float"}
-    ways = [{**way.to_json(), "called": words.get(called[way.name], "")} for way in output_ways(port, grid)]
+    coded = grid is not None or port.grid is not None
+    told = words if coded else {}
+    ways = [{**way.to_json(), "called": told.get(called[way.name], "")} for way in output_ways(port, grid)]
     return {**_tensor(port, port.grid or grid), "ways": ways}
 
 

@@ -27,7 +27,7 @@ _PERMUTE_128 = "llvm.x86.avx512.vpermi2var.qi.512"
 
 
 @functools.cache
-def loop_of(kind: int, form: int, width: int) -> Callable[..., None]:
+def loop_of(kind: int, form: int, width: int) -> Callable[..., int]:
     """The loop for one kind of arithmetic.
 
     Args:
@@ -37,34 +37,23 @@ def loop_of(kind: int, form: int, width: int) -> Callable[..., None]:
     Returns:
         A function of flat, contiguous arrays that do not overlap: `src`, raw bytes, channel by channel of each pixel;
         `dst`, the bytes of the result, as `form` says; `params`, `BLOCK` bytes for each channel of the result, as
-        `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those that are wanted. The caller
-        has looked at the sizes.
+        `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those that are wanted. It computes
+        whole steps and returns the pixel where it ended. The caller has looked at the sizes.
     """
     channels = 1 if form == PLAIN else 3
-    planes = channels if form in (PLANES, PLANES_SWAPPED) else 1
-    pace = channels * width // planes  # bytes from a pixel to the next, in the result
-    block = 4 * LANES if form == PLAIN and width == 1 else LANES
+    pace = width if form in (PLANES, PLANES_SWAPPED) else channels * width  # from a pixel to the next, in the result
+    step = 4 * LANES if form == PLAIN and width == 1 else LANES
 
     @kernel
     def run(
         src: NDArray[np.uint8], dst: NDArray[np.uint8], params: NDArray[np.uint8], total: int, start: int, stop: int
-    ) -> None:
+    ) -> int:
         source, to, values = src.ctypes.data, dst.ctypes.data, params.ctypes.data
         at = start
-        while at + block <= stop:
+        while at + step <= stop:
             _step(to + at * pace, source + at * channels, values, total * pace, kind, form, width)
-            at += block
-        if at == stop:
-            return
-        # the rest goes through a block of its own, so that nothing beyond `stop` is read or written
-        raw = np.zeros(block * channels, np.uint8)
-        done = np.zeros(block * channels * width, np.uint8)
-        raw[: (stop - at) * channels] = src[at * channels : stop * channels]
-        _step(done.ctypes.data, raw.ctypes.data, values, block * pace, kind, form, width)
-        for part in range(planes):
-            first, place = part * block * pace, (part * total + at) * pace
-            dst[place : place + (stop - at) * pace] = done[first : first + (stop - at) * pace]
-        raw[0] = 0  # a use of it, or it would be given back while its address is read
+            at += step
+        return at
 
     return run
 
