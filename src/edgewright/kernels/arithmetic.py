@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 LANES = 64
 """Pixels a step of the compiled loops."""
 
-FLIP, FIXED, ROUNDED, SCALED, PERMUTE = range(5)
-"""Kinds of compiled arithmetic; the last one looks up in a table held in registers."""
+FLIP, FIXED, ROUNDED, SCALED, PERMUTE, SHUFFLE, TABLES = range(7)
+"""Kinds of compiled arithmetic; the last three look up in a table held in registers: by AVX-512 VBMI, AVX2, NEON."""
 
 BLOCK = 1024
 """Bytes of a channel's numbers for a compiled loop: 256 elements of four bytes."""
@@ -110,6 +110,14 @@ class Scaled:
 Arithmetic = Flip | Fixed | Rounded | Scaled
 
 
-def table_params(table: NDArray[Any]) -> bytes:
-    """256 elements of 1, 2 or 4 bytes for the loop that looks up: the lowest byte of each, then the next."""
-    return np.ascontiguousarray(table.view(np.uint8).reshape(256, table.itemsize).T).tobytes()
+def table_params(table: NDArray[Any], kind: int) -> bytes:
+    """256 elements of 1, 2 or 4 bytes for a loop that looks up: the lowest byte of each, then the next.
+
+    For `SHUFFLE`, each 16 bytes but the first of each half hold the difference (XOR) to the 16 before them: what the
+    loop XORs together, up to the 16 that a raw byte means, is then the entry itself.
+    """
+    planes = np.ascontiguousarray(table.view(np.uint8).reshape(256, table.itemsize).T)
+    if kind == SHUFFLE:
+        rows = planes.reshape(-1, 2, 8, 16)
+        planes = np.concatenate([rows[:, :, :1], rows[:, :, 1:] ^ rows[:, :, :-1]], axis=2)
+    return planes.tobytes()

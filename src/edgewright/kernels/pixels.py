@@ -10,14 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.kernels.arithmetic import BLOCK, PERMUTE, Arithmetic, Flip, Scaled, table_params
+from edgewright.kernels.arithmetic import BLOCK, LANES, PERMUTE, SHUFFLE, TABLES, Arithmetic, Flip, Scaled, table_params
 from edgewright.kernels.choice import loops
 from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 
 Bytes = NDArray[np.uint8]
+_BYTE = np.dtype(np.uint8)
 _WORDS: dict[int, Any] = {1: np.uint8, 2: np.int16, 4: np.float32, 8: np.float64}  # what OpenCV moves without a change
 
 
+_IN_REGISTERS = {
+    PERMUTE: "look-up in registers (AVX-512 VBMI)",
+    SHUFFLE: "look-up in registers (AVX2)",
+    TABLES: "look-up in registers (NEON)",
+}
+_SLOWER = (SHUFFLE, TABLES)  # than arithmetic, where there is any
 _SPLIT = "OpenCV split and NumPy XOR"
 
 
@@ -70,9 +77,23 @@ class PixelMap:
                 f"pixels {start}..{stop} of src {src.dtype} {src.shape} do not fit dst {dst.dtype} {dst.shape}"
             )
         if self._loop is not None:
-            self._loop(src if src.flags.writeable else _reopened(src), dst, self._params, total, start, stop)
+            readable = src if src.flags.writeable else _reopened(src)
+            done = self._loop(readable, dst, self._params, total, start, stop)
+            if done < stop:
+                self._rest(src, dst, done, stop)
         elif stop > start:
             self._by_library(src[start * self.channels : stop * self.channels], dst, start, stop)
+
+    def _rest(self, src: Bytes, dst: Bytes, start: int, stop: int) -> None:
+        """Pixels that fill no step, through a buffer of one: nothing beyond them is read or written."""
+        count, most = stop - start, 4 * LANES
+        raw = np.zeros(most * self.channels, np.uint8)
+        raw[: count * self.channels] = src[start * self.channels : stop * self.channels]
+        mapped = np.empty(raw.size * self._width, np.uint8)
+        self._loop(raw, mapped, self._params, most, 0, most)
+        shape = (self.channels, -1) if self.form in (PLANES, PLANES_SWAPPED) else (1, -1)
+        pace = self.channels * self._width // shape[0]
+        dst.reshape(shape)[:, start * pace : stop * pace] = mapped.reshape(shape)[:, : count * pace]
 
     def _by_library(self, src: Bytes, dst: Bytes, start: int, stop: int) -> None:
         out = dst.view(self._words.dtype)
@@ -123,18 +144,19 @@ def _reopened(array: Bytes) -> Bytes:
 
 
 def _plain(array: Bytes) -> bool:
-    return array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous
+    return array.dtype == _BYTE and array.ndim == 1 and array.flags.c_contiguous
 
 
 def _choose(tables: NDArray[Any], form: int, arithmetic: tuple[Arithmetic, ...]) -> tuple[Any, Bytes, str]:
     """The compiled loop, its numbers, and what it is; no loop where OpenCV has to do."""
     none = np.empty(0, np.uint8)
-    loop_of, permutes = loops("pixels", "loop_of"), loops("processor", "permutes_bytes")
-    if loop_of is None or permutes is None or tables.itemsize not in (1, 2, 4):
+    loop_of, table_kind = loops("pixels", "loop_of"), loops("processor", "table_kind")
+    if loop_of is None or table_kind is None or tables.itemsize not in (1, 2, 4):
         return None, none, "OpenCV look-up"
-    cheap = bool(arithmetic) and isinstance(arithmetic[0], (Flip, Scaled))
-    if permutes() and not cheap:
-        packed, kind, engine = [table_params(row) for row in tables], PERMUTE, "look-up in registers (AVX-512 VBMI)"
+    held = table_kind()
+    cheap = bool(arithmetic) and (held in _SLOWER or isinstance(arithmetic[0], (Flip, Scaled)))
+    if held is not None and not cheap:
+        packed, kind, engine = [table_params(row, held) for row in tables], held, _IN_REGISTERS[held]
     elif arithmetic:
         packed, kind, engine = [one.params() for one in arithmetic], arithmetic[0].kind, "vector arithmetic"
     else:

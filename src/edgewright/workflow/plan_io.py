@@ -24,7 +24,7 @@ from edgewright.runtime.input_path.ways import input_ways, output_ways
 from edgewright.targets.artifact import PortSpec
 from edgewright.targets.facts import load_facts
 from edgewright.tasks.base import Head
-from edgewright.tensors import Grid
+from edgewright.tensors import Grid, TensorSpec
 from edgewright.workflow.prepared import understand
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import make_recipe
@@ -184,7 +184,7 @@ def _pass_through(subject: Subject, given: Given) -> dict[str, Any]:
     assumed = grid or natural_grid(contract)
     if assumed.bits != 8:
         return {"exact": False, "differing": None, "largest": None, "assumed_grid": None, "changes": []}
-    spec = port.spec.__class__(port.spec.name, assumed.dtype, port.spec.shape)
+    spec = TensorSpec(port.spec.name, assumed.dtype, port.spec.shape)
     far = distance(port_tables(contract, PortSpec(spec, port.layout, assumed)))
     found = () if far.exact or not far.near else changes(contract, assumed)
     measured = _accuracy(subject, found, given)
@@ -218,7 +218,9 @@ def _accuracy(subject: Subject, found: Sequence[Change], given: Given) -> list[A
 
 def _output(port: PortSpec, grid: Grid | None, words: Mapping[str, str]) -> dict[str, Any]:
     called = {"float": "output_float", "codes": "output_codes", "float16": "output_float"}
-    ways = [{**way.to_json(), "called": words.get(called[way.name], "")} for way in output_ways(port, grid)]
+    coded = grid is not None or port.grid is not None
+    told = words if coded else {}
+    ways = [{**way.to_json(), "called": told.get(called[way.name], "")} for way in output_ways(port, grid)]
     return {**_tensor(port, port.grid or grid), "ways": ways}
 
 

@@ -18,16 +18,18 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from edgewright.kernels.arithmetic import BLOCK, FIXED, FLIP, LANES, PERMUTE, ROUNDED, SCALED
+from edgewright.kernels.arithmetic import BLOCK, FIXED, FLIP, LANES, PERMUTE, ROUNDED, SCALED, SHUFFLE, TABLES
 from edgewright.kernels.compiled.jit import kernel
 from edgewright.kernels.forms import PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 
 _I8, _I16, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _PERMUTE_128 = "llvm.x86.avx512.vpermi2var.qi.512"
+_SHUFFLE_16 = "llvm.x86.avx2.pshuf.b"
+_TABLE_64 = "llvm.aarch64.neon.tbl4.v16i8"
 
 
 @functools.cache
-def loop_of(kind: int, form: int, width: int) -> Callable[..., None]:
+def loop_of(kind: int, form: int, width: int) -> Callable[..., int]:
     """The loop for one kind of arithmetic.
 
     Args:
@@ -37,34 +39,23 @@ def loop_of(kind: int, form: int, width: int) -> Callable[..., None]:
     Returns:
         A function of flat, contiguous arrays that do not overlap: `src`, raw bytes, channel by channel of each pixel;
         `dst`, the bytes of the result, as `form` says; `params`, `BLOCK` bytes for each channel of the result, as
-        `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those that are wanted. The caller
-        has looked at the sizes.
+        `kind` says. Then `total`, the pixels of the image, and `start` and `stop`, those that are wanted. It computes
+        whole steps and returns the pixel where it ended. The caller has looked at the sizes.
     """
     channels = 1 if form == PLAIN else 3
-    planes = channels if form in (PLANES, PLANES_SWAPPED) else 1
-    pace = channels * width // planes  # bytes from a pixel to the next, in the result
-    block = 4 * LANES if form == PLAIN and width == 1 else LANES
+    pace = width if form in (PLANES, PLANES_SWAPPED) else channels * width  # from a pixel to the next, in the result
+    step = 4 * LANES if form == PLAIN and width == 1 else LANES
 
     @kernel
     def run(
         src: NDArray[np.uint8], dst: NDArray[np.uint8], params: NDArray[np.uint8], total: int, start: int, stop: int
-    ) -> None:
+    ) -> int:
         source, to, values = src.ctypes.data, dst.ctypes.data, params.ctypes.data
         at = start
-        while at + block <= stop:
+        while at + step <= stop:
             _step(to + at * pace, source + at * channels, values, total * pace, kind, form, width)
-            at += block
-        if at == stop:
-            return
-        # the rest goes through a block of its own, so that nothing beyond `stop` is read or written
-        raw = np.zeros(block * channels, np.uint8)
-        done = np.zeros(block * channels * width, np.uint8)
-        raw[: (stop - at) * channels] = src[at * channels : stop * channels]
-        _step(done.ctypes.data, raw.ctypes.data, values, block * pace, kind, form, width)
-        for part in range(planes):
-            first, place = part * block * pace, (part * total + at) * pace
-            dst[place : place + (stop - at) * pace] = done[first : first + (stop - at) * pace]
-        raw[0] = 0  # a use of it, or it would be given back while its address is read
+            at += step
+        return at
 
     return run
 
@@ -119,9 +110,9 @@ class _Emitter:
 
     def pixels(self, raw: Any, values: Any) -> Any:
         """The result for a vector of raw bytes, one element a pixel."""
-        by_kind = {
-            FLIP: self._flip, FIXED: self._fixed, ROUNDED: self._rounded, SCALED: self._scaled, PERMUTE: self._permute
-        }  # fmt: skip
+        if self.kind in (PERMUTE, SHUFFLE, TABLES):
+            return self._looked_up(raw, values)
+        by_kind = {FLIP: self._flip, FIXED: self._fixed, ROUNDED: self._rounded, SCALED: self._scaled}
         return by_kind[self.kind](raw, values)
 
     def _flip(self, raw: Any, values: Any) -> Any:
@@ -159,19 +150,56 @@ class _Emitter:
         mean, std = (self.spread(values, _F32, 4 * place) for place in range(2))
         return self.b.fdiv(self.b.fsub(self.b.uitofp(raw, mean.type), mean), std)
 
-    def _permute(self, raw: Any, values: Any) -> Any:
-        """A look-up in 256 entries held in registers, one byte of the entries after the other (AVX-512 VBMI)."""
-        upper = self.b.icmp_signed("<", raw, _constant(_I8, 0, LANES))
-        found = []
-        for byte in range(self.width):
-            table = [self.load(self.beside(values, 256 * byte + LANES * part), LANES) for part in range(4)]
-            halves = [self.call(_PERMUTE_128, table[2 * half], raw, table[2 * half + 1]) for half in range(2)]
-            found.append(self.b.select(upper, halves[1], halves[0]))
+    def _looked_up(self, raw: Any, values: Any) -> Any:
+        """A look-up in 256 entries held in registers, one byte of the entries after the other."""
+        look_up = {PERMUTE: self._permute, SHUFFLE: self._shuffle, TABLES: self._tables}[self.kind]
+        found = [look_up(raw, self.beside(values, 256 * byte)) for byte in range(self.width)]
         if self.width == 1:
             return found[0]
         pairs = [self._join(found[place], found[place + 1], _I8) for place in range(0, self.width, 2)]
         whole = pairs[0] if self.width == 2 else self._join(pairs[0], pairs[1], _I16)
         return self.b.bitcast(whole, _vector(_I16 if self.width == 2 else _I32, LANES))
+
+    def _permute(self, raw: Any, table: Any) -> Any:
+        """Two look-ups among 128 bytes (AVX-512 VBMI); the highest bit says which one counts."""
+        parts = [self.load(self.beside(table, LANES * part), LANES) for part in range(4)]
+        halves = [self.call(_PERMUTE_128, parts[2 * half], raw, parts[2 * half + 1]) for half in range(2)]
+        return self._by_highest_bit(raw, halves[1], halves[0])
+
+    def _shuffle(self, raw: Any, table: Any) -> Any:
+        """Sixteen look-ups among 16 bytes (AVX2). A place below 0, which has the highest bit set, gives 0."""
+        found = []
+        for piece in range(0, LANES, 32):
+            places = self.pick(raw, raw, list(range(piece, piece + 32)))
+            low = self.b.and_(places, _constant(_I8, 127, 32))
+            halves = []
+            for half in range(2):
+                place, total = low, None
+                for row in range(8):
+                    sixteen = self.load(self.beside(table, 128 * half + 16 * row), 16)
+                    one = self.call(_SHUFFLE_16, self.pick(sixteen, sixteen, [*range(16), *range(16)]), place)
+                    total = one if total is None else self.b.xor(total, one)
+                    place = self.b.sub(place, _constant(_I8, 16, 32))
+                halves.append(total)
+            found.append(self._by_highest_bit(places, halves[1], halves[0]))
+        return self.pick(found[0], found[1], list(range(LANES)))
+
+    def _tables(self, raw: Any, table: Any) -> Any:
+        """Four look-ups among 64 bytes (NEON). A place beyond the table gives 0."""
+        parts = [self.load(self.beside(table, 16 * part), 16) for part in range(16)]
+        found = []
+        for piece in range(0, LANES, 16):
+            place, total = self.pick(raw, raw, list(range(piece, piece + 16))), None
+            for first in range(0, 16, 4):
+                one = self.call(_TABLE_64, *parts[first : first + 4], place)
+                total = one if total is None else self.b.or_(total, one)
+                place = self.b.sub(place, _constant(_I8, 64, 16))
+            found.append(total)
+        pairs = [self.pick(found[place], found[place + 1], list(range(32))) for place in (0, 2)]
+        return self.pick(pairs[0], pairs[1], list(range(LANES)))
+
+    def _by_highest_bit(self, raw: Any, is_set: Any, is_not: Any) -> Any:
+        return self.b.select(self.b.icmp_signed("<", raw, ir.Constant(raw.type, [0] * raw.type.count)), is_set, is_not)
 
     def _join(self, low: Any, high: Any, part: Any) -> Any:
         """Elements of twice the width, of their low and high halves."""

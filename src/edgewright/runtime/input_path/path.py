@@ -54,9 +54,10 @@ class InputPath:
         self._maps: dict[bool, PixelMap] = {}
         self._scratch = Scratch({})
         self._placed = np.empty(0, np.uint8)
-        self._padded: tuple[int, int, int, int] | None = None  # the area around which `_placed` is padded
+        self._padded: Area | None = None  # around which `_placed` is padded
         self._own: NDArray[Any] | None = None
-        self._mapped: tuple[int, int, int, int] | None = None  # the area around which `_own` is padded
+        self._own_bytes = np.empty(0, np.uint8)
+        self._mapped: Area | None = None  # around which `_own` is padded
         self._map(self._rgb)  # the usual one, so that the first frame finds it
 
     @property
@@ -111,20 +112,23 @@ class InputPath:
         self._map(self._rgb)(pixels.reshape(-1), out.reshape(-1).view(np.uint8))
 
     def _area_for(self, width: int, height: int) -> Area:
+        """The same object as long as frames have the same size: what was padded for it stays padded."""
         placement = self._area.placement
         if (placement.width, placement.height) != (width, height):
             self._area = area_for(width, height, self.contract)
         return self._area
 
     def _mapped_into(self, source: Pixels, area: Area, out: NDArray[Any] | None, swapped: bool) -> NDArray[Any]:
-        into = self._own_buffer() if out is None else out
-        start, stop = 0, self.contract.width * self.contract.height
-        if out is None:
-            here = (area.left, area.top, area.width, area.height)
-            if self._mapped == here and area.width == self.contract.width:  # the border above and below is there
-                start, stop = area.top * area.width, (area.top + area.height) * area.width
-            self._mapped = here
-        self._map(swapped)(source.reshape(-1), into.reshape(-1).view(np.uint8), start, stop)
+        mapping = self._map(swapped)
+        if out is not None:
+            mapping(source.reshape(-1), out.reshape(-1).view(np.uint8))
+            return out
+        into = self._own_buffer()
+        if self._mapped is area and area.width == self._size[1]:  # the border above and below is there
+            mapping(source.reshape(-1), self._own_bytes, area.top * area.width, (area.top + area.height) * area.width)
+        else:
+            mapping(source.reshape(-1), self._own_bytes)
+        self._mapped = area
         return into
 
     def _map(self, swapped: bool) -> PixelMap:
@@ -145,6 +149,7 @@ class InputPath:
     def _own_buffer(self) -> NDArray[Any]:
         if self._own is None:
             self._own = self.new_buffer()
+            self._own_bytes = self._own.reshape(-1).view(np.uint8)
         return self._own
 
     def _fits(self, out: NDArray[Any]) -> bool:
@@ -155,21 +160,19 @@ class InputPath:
         shape = (self.contract.height, self.contract.width, *pixels.shape[2:])
         if self._placed.shape != shape:
             self._placed, self._padded = np.empty(shape, np.uint8), None
-        here = (area.left, area.top, area.width, area.height)
-        if self._padded != here:
+        if self._padded is not area:
             self._pad(self._placed, area)
-            self._padded = here
+            self._padded = area
         self._resize(pixels, area, self._placed)
         return self._placed
 
     def _place_codes(self, pixels: Pixels, area: Area, out: NDArray[Any], own: bool) -> None:
         """The frame right in the network's buffer, whose elements are raw bytes."""
         target = out.view(np.uint8).reshape(self.contract.height, self.contract.width, *pixels.shape[2:])
-        here = (area.left, area.top, area.width, area.height)
-        if not own or self._mapped != here:
+        if not own or self._mapped is not area:
             self._pad(target, area)
         if own:
-            self._mapped = here
+            self._mapped = area
         self._resize(pixels, area, target)
 
     def _pad(self, target: Pixels, area: Area) -> None:

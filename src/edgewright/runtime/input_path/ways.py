@@ -65,7 +65,7 @@ def input_ways(contract: Contract, port: PortSpec, grid: Grid | None, code_layou
     if codes.grid is not None and codes.grid.bits == 8:
         fused = InputPath(contract, codes)
         found.append(_way("table", InputPath(contract, codes, look_up=True)))
-        if fused.route.kind != "table":
+        if fused.route.kind == "affine":
             found.append(_way("fused", fused))
         # what it costs where it is exact; whether it is for this grid is another question
         simple = contract.model_copy(update={"mean": (0.0,) * contract.channels, "std": (1.0,) * contract.channels})
