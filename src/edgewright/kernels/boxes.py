@@ -24,6 +24,18 @@ def corners(centre_size: Float) -> Float:
         return np.ascontiguousarray(np.concatenate([centre_size[:2] - half, centre_size[:2] + half]).T, np.float32)
 
 
+def cell_corners(distance: Float, cells: NDArray[np.int64], columns: int, stride: int) -> Float:
+    """Corners (n, 4), pixels, from distances (4, n), in cells, of cells (n,) in a map of so many columns."""
+    fast = loops("boxes", "cell_corners")
+    if fast is not None:
+        found: Float = fast(distance, cells, columns, np.float32(stride))
+        return found
+    with np.errstate(invalid="ignore", over="ignore"):
+        centre = np.stack([cells % columns, cells // columns]).astype(np.float32) + np.float32(0.5)
+        sides = np.concatenate([centre - distance[:2], centre + distance[2:]])
+        return np.ascontiguousarray(sides.T * np.float32(stride), np.float32)
+
+
 def usable(xyxy: Float, scores: Float) -> NDArray[np.bool_] | None:
     """Which boxes (n, 4) are boxes: corners and score finite, right not left of left, bottom not above top.
 

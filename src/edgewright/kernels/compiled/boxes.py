@@ -59,6 +59,22 @@ def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @kernel
+def cell_corners(
+    distance: NDArray[np.float32], cells: NDArray[np.int64], columns: int, stride: np.float32
+) -> NDArray[np.float32]:
+    """Distances (4, n) to the sides, in cells, to corners (n, 4) in pixels."""
+    found = np.empty((len(cells), 4), np.float32)
+    half = np.float32(0.5)
+    for number in range(len(cells)):
+        x, y = np.float32(cells[number] % columns) + half, np.float32(cells[number] // columns) + half
+        found[number, 0] = (x - distance[0, number]) * stride
+        found[number, 1] = (y - distance[1, number]) * stride
+        found[number, 2] = (x + distance[2, number]) * stride
+        found[number, 3] = (y + distance[3, number]) * stride
+    return found
+
+
+@kernel
 def usable(xyxy: NDArray[np.float32], scores: NDArray[np.float32], good: NDArray[np.bool_]) -> int:
     """Whether boxes are boxes: finite, not turned over, with a finite score; their number."""
     count = 0
