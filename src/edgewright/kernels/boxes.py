@@ -68,13 +68,12 @@ def to_image(xyxy: Float, scale: tuple[float, float], pad: tuple[float, float], 
     return np.asarray(moved if limit is None else np.clip(moved, 0, most), np.float32)
 
 
-def real_at(table: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float, places: NDArray[np.int64]) -> Float:
+def real_at(table: NDArray[Any], zero: Float, scale: Float, factor: Float, places: NDArray[np.int64]) -> Float:
     """(entry - zero) * scale * factor of all rows at some columns.
 
     Args:
-        table: (rows, columns), integers or float32.
-        zero: (rows,), int64 for integers, float32 for floats.
-        scale, factor: (rows,).
+        table: (rows, columns), integers of at most 16 bits, whose difference to a zero point float32 holds, or float32.
+        zero, scale, factor: (rows,).
         places: columns, (n,).
 
     Returns:
@@ -90,7 +89,7 @@ def real_at(table: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float
 
 def real_of(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: Float,
     scale: Float,
     factor: Float,
     rows: NDArray[np.int64],
@@ -104,6 +103,6 @@ def real_of(
     return _real(table[rows, columns], zero[rows], scale[rows], factor[rows])
 
 
-def _real(entries: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float) -> Float:
+def _real(entries: NDArray[Any], zero: Float, scale: Float, factor: Float) -> Float:
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.ascontiguousarray((entries.astype(zero.dtype) - zero).astype(np.float32) * scale * factor)
+        return np.ascontiguousarray((entries.astype(np.float32) - zero) * scale * factor)

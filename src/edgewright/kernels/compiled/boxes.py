@@ -13,7 +13,7 @@ from edgewright.kernels.compiled.jit import kernel
 @kernel
 def real_at(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     factor: NDArray[np.float32],
     places: NDArray[np.int64],
@@ -24,14 +24,14 @@ def real_at(
     for row in range(rows):
         line, offset, step, times = table[row], zero[row], scale[row], factor[row]
         for number in range(len(places)):
-            found[row, number] = np.float32(line[places[number]] - offset) * step * times
+            found[row, number] = (np.float32(line[places[number]]) - offset) * step * times
     return found
 
 
 @kernel
 def real_of(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     factor: NDArray[np.float32],
     rows: NDArray[np.int64],
@@ -41,7 +41,7 @@ def real_of(
     found = np.empty(len(rows), np.float32)
     for number in range(len(rows)):
         row = rows[number]
-        entry = np.float32(table[row, columns[number]] - zero[row])
+        entry = np.float32(table[row, columns[number]]) - zero[row]
         found[number] = entry * scale[row] * factor[row]
     return found
 

@@ -44,8 +44,13 @@ def decode_keypoints(
     placement: Placement,
 ) -> Keypoints:
     """Outputs of one image to keypoints in image pixels, best score first; points in the padding are left out."""
-    points: Keypoints = family.decode(outputs, head, contract, settings)
+    return in_image(family.decode(outputs, head, contract, settings), placement)
+
+
+def in_image(points: Keypoints, placement: Placement) -> Keypoints:
+    """Keypoints from network pixels to pixels of the image, without those in the padding."""
     # a network pixel's centre lies half a network pixel in, which is half an image pixel times the scale
     xy = placement.points_to_image(points.xy + np.float32(0.5)) - np.float32(0.5)
     inside = ((xy >= -0.5) & (xy <= np.array([placement.width, placement.height]) - 0.5)).all(axis=1)
-    return Keypoints(xy, points.scores, points.descriptors)[inside]
+    found = points.moved(xy)
+    return found if inside.all() else found[inside]
