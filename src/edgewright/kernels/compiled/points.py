@@ -9,15 +9,41 @@ from numpy.typing import NDArray
 
 from edgewright.kernels.compiled.jit import kernel
 
-LANES = 16
+LANES = 64  # partial sums: enough that one need not wait for the one before
 
 
 @kernel
-def pixels_of_codes(
-    cells: NDArray[Any],
-    lowest: int,
+def passing_cells(
+    codes: NDArray[Any], lowest: int, tops: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells in which a pixel can pass, ascending, and the largest code of each, from 0.
+
+    Args:
+        codes: (bins + 1, cells), the dustbin last.
+        lowest: smallest code of the type.
+        tops: for each dustbin code (from 0) the smallest largest pixel code (from 0) with which a pixel can pass.
+    """
+    bins, count = len(codes) - 1, codes.shape[1]
+    largest = codes[0].copy()
+    for entry in range(1, bins):
+        line = codes[entry]
+        for cell in range(np.uint64(count)):
+            largest[cell] = max(largest[cell], line[cell])
+    found, most, total = np.empty(count, np.int64), np.empty(count, np.int64), 0
+    last = codes[bins]
+    for cell in range(count):
+        top, dustbin = np.int64(largest[cell]) - lowest, np.int64(last[cell]) - lowest
+        found[total], most[total] = cell, max(top, dustbin)
+        total += top >= tops[dustbin]
+    return found[:total], most[:total]
+
+
+@kernel
+def pixels_of_bytes(
+    table: NDArray[np.uint8],
+    cells: NDArray[np.int64],
+    most: NDArray[np.int64],
     powers: NDArray[np.float32],
-    tops: NDArray[np.int64],
     confidence: np.float32,
     columns: int,
     side: int,
@@ -25,45 +51,48 @@ def pixels_of_codes(
     """Places and scores of the pixels that pass, cell by cell.
 
     Args:
-        cells: codes (cells, side * side + 1), the dustbin last.
-        lowest: smallest code of the type.
-        powers: exp(value of the column's code - value of the row's code).
-        tops: for each dustbin code (from 0) the smallest largest pixel code (from 0) with which a pixel can pass.
+        table: codes as bytes (all cells, side * side + 1), the dustbin last; `side` is even.
+        cells, most: those to look at, and the largest code of each, from 0.
+        powers: exp(value of the column's byte - value of the row's code).
         confidence: smallest score, above 0.
         columns: of cells.
         side: pixels of a cell along one axis.
     """
     bins = side * side
-    places, scores = np.empty(4096, np.int64), np.empty(4096, np.float32)
+    places, scores = np.empty(1024, np.int64), np.empty(1024, np.float32)
+    local = np.zeros(bins, np.float32)
     count = 0
-    local = np.empty(bins + 1, np.float32)
-    for cell in range(len(cells)):
-        line = cells[cell]
-        top = line[0]
-        for entry in range(bins):
-            top = max(top, line[entry])
-        dustbin = np.int64(line[bins]) - lowest
-        if np.int64(top) - lowest < tops[dustbin]:
-            continue
-        row = powers[max(np.int64(top) - lowest, dustbin)]
-        total = np.float32(0)
-        for entry in range(bins + 1):
-            power = row[np.int64(line[entry]) - lowest]
-            local[entry] = power
-            total += power
+    for number in range(len(cells)):
+        cell = cells[number]
+        total = _powers(table[cell], powers[most[number]], local)
         if count + bins > len(places):
             more_places, more_scores = np.empty(2 * len(places), np.int64), np.empty(2 * len(places), np.float32)
             more_places[:count], more_scores[:count] = places[:count], scores[:count]
             places, scores = more_places, more_scores
         least = total * confidence * np.float32(0.9999)
         origin = (cell // columns) * side * columns * side + (cell % columns) * side
-        for entry in range(bins):
+        for entry in range(np.uint64(bins)):
             if local[entry] >= least:
-                score = local[entry] / total
-                places[count] = origin + (entry // side) * columns * side + entry % side
+                score, pixel = local[entry] / total, np.int64(entry)
+                places[count] = origin + (pixel // side) * columns * side + pixel % side
                 scores[count] = score
                 count += score >= confidence
     return places[:count], scores[:count]
+
+
+@kernel
+def _powers(line: NDArray[np.uint8], row: NDArray[np.float32], local: NDArray[np.float32]) -> Any:
+    """Fill `local` with the powers of all entries but the last; the sum of all, in four sums side by side."""
+    a = b = c = d = np.float32(0)
+    one, two, three, last = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(len(local))
+    for block in range(np.uint64(len(local) // 4)):
+        first = block * np.uint64(4)
+        e, f = row[np.uint64(line[first])], row[np.uint64(line[first + one])]
+        g, h = row[np.uint64(line[first + two])], row[np.uint64(line[first + three])]
+        local[first], local[first + one], local[first + two], local[first + three] = e, f, g, h
+        a, b, c, d = a + e, b + f, c + g, d + h
+    a += row[np.uint64(line[last])]
+    return (a + c) + (b + d)
 
 
 @kernel
@@ -98,10 +127,36 @@ def spread(
         y, x = place // width, place % width
         if taken[y, x]:
             continue
+        first, last = np.uint64(max(x - radius, 0)), np.uint64(min(x + radius + 1, width))
         for row in range(max(y - radius, 0), min(y + radius + 1, height)):
-            taken[row, max(x - radius, 0) : min(x + radius + 1, width)] = True
+            line = taken[row]
+            for column in range(first, last):
+                line[column] = True
         kept[count] = key
         count += y >= border and y < height - border and x >= border and x < width - border
+    return count
+
+
+@kernel
+def to_image(
+    xy: NDArray[np.float32],
+    scale_x: float,
+    scale_y: float,
+    pad_x: float,
+    pad_y: float,
+    width: float,
+    height: float,
+    moved: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+) -> int:
+    """Fill `moved` and `inside`; the number of points that lie in the image."""
+    half, count = np.float32(0.5), 0
+    for point in range(len(xy)):
+        x = np.float32((np.float64(xy[point, 0] + half) - pad_x) / scale_x) - half
+        y = np.float32((np.float64(xy[point, 1] + half) - pad_y) / scale_y) - half
+        moved[point, 0], moved[point, 1] = x, y
+        inside[point] = x >= -0.5 and y >= -0.5 and x <= width - 0.5 and y <= height - 0.5
+        count += inside[point]
     return count
 
 
@@ -111,56 +166,70 @@ def sample(
     zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     factor: NDArray[np.float32],
-    corners: NDArray[np.int64],
-    parts: NDArray[np.float32],
+    xy: NDArray[np.float32],
+    rows: int,
+    columns: int,
+    side: np.float32,
 ) -> NDArray[np.float32]:
-    """Bilinear mixtures of rows, of length 1: (n, width).
+    """Bilinear mixtures of the entries of cells at points, of length 1: (n, width).
 
     Args:
-        table: (rows, width), integers or floats of the real values (entry - zero) * scale * factor.
+        table: (rows * columns, width), integers or floats of the real values (entry - zero) * scale * factor.
         zero, scale, factor: (width,).
-        corners: rows at the upper left, upper right, lower left and lower right, (4, n).
-        parts: share of the right and of the lower ones, (2, n).
+        xy: points, (n, 2), pixels.
+        rows, columns: of cells.
+        side: pixels of a cell along one axis.
     """
     width = table.shape[1]
-    found = np.empty((corners.shape[1], width), np.float32)
-    one, none = np.float32(1), np.float32(0)
+    found = np.empty((len(xy), width), np.float32)
+    one, none, half = np.float32(1), np.float32(0), np.float32(0.5)
     lanes = np.empty(LANES, np.float32)
-    for point in range(corners.shape[1]):
-        right, down = parts[0, point], parts[1, point]
+    line = np.zeros(-(-width // LANES) * LANES, np.float32)
+    for point in range(len(xy)):
+        x = min(max((xy[point, 0] + half) / side - half, none), np.float32(columns - 1))
+        y = min(max((xy[point, 1] + half) / side - half, none), np.float32(rows - 1))
+        low_x, low_y = min(int(x), max(columns - 2, 0)), min(int(y), max(rows - 2, 0))
+        next_x, next_y = min(low_x + 1, columns - 1), min(low_y + 1, rows - 1)
+        right, down = x - np.float32(low_x), y - np.float32(low_y)
+        a, b = table[low_y * columns + low_x], table[low_y * columns + next_x]
+        c, d = table[next_y * columns + low_x], table[next_y * columns + next_x]
         left, up = one - right, one - down
-        a, b = table[corners[0, point]], table[corners[1, point]]
-        c, d = table[corners[2, point]], table[corners[3, point]]
-        line = found[point]
-        for entry in range(width):
+        for entry in range(np.uint64(width)):
             offset, step, times = zero[entry], scale[entry], factor[entry]
             upper = (np.float32(a[entry]) - offset) * step * times * left
             upper += (np.float32(b[entry]) - offset) * step * times * right
             lower = (np.float32(c[entry]) - offset) * step * times * left
             lower += (np.float32(d[entry]) - offset) * step * times * right
             line[entry] = upper * up + lower * down
-        length = np.sqrt(_square(line, lanes))
-        for entry in range(width):
-            value = line[entry] / length
-            line[entry] = value if np.isfinite(value) else none
+        inverse = one / np.sqrt(_squares(line, lanes))
+        out = found[point]
+        for entry in range(np.uint64(width)):
+            value = line[entry] * inverse
+            out[entry] = value if np.isfinite(value) else none
     return found
 
 
 @kernel
-def _square(line: NDArray[np.float32], lanes: NDArray[np.float32]) -> Any:
-    """Sum of squares, in the order of `kernels.points.squares`."""
+def _squares(line: NDArray[np.float32], lanes: NDArray[np.float32]) -> Any:
+    """Sum of squares of entries, whose number divides by 64, in the order of `kernels.points.lane_sums`."""
     for lane in range(LANES):
         lanes[lane] = np.float32(0)
-    whole = len(line) // LANES * LANES
-    for first in range(0, whole, LANES):
+    for block in range(np.uint64(len(line) // LANES)):
         for lane in range(np.uint64(LANES)):
-            value = line[np.uint64(first) + lane]
+            value = line[block * np.uint64(LANES) + lane]
             lanes[lane] += value * value
-    for entry in range(whole, len(line)):
-        lanes[entry - whole] += line[entry] * line[entry]
-    half = LANES // 2
-    while half > 0:
-        for lane in range(half):
-            lanes[lane] += lanes[lane + half]
-        half //= 2
-    return lanes[0]
+    return _halved(lanes)
+
+
+@kernel
+def _halved(lanes: NDArray[np.float32]) -> Any:
+    # each loop's length is a constant, so that each becomes a vector instruction or two
+    for lane in range(32):
+        lanes[lane] += lanes[lane + 32]
+    for lane in range(16):
+        lanes[lane] += lanes[lane + 16]
+    for lane in range(8):
+        lanes[lane] += lanes[lane + 8]
+    for lane in range(4):
+        lanes[lane] += lanes[lane + 4]
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.data.contract import Contract
 from edgewright.kernels.distribution import power_table
 from edgewright.kernels.points import (
+    byte_order,
     largest_score,
     pixels_of_codes,
     sample_codes,
@@ -59,11 +60,11 @@ class Descriptors:
 
     def compute(self) -> Float:
         """(n, d) float32; only the cells around the points are read."""
-        corners, parts = neighbours(self.xy, *self.grid)
         if self.slot.kind == "integer" and self.slot.dtype.itemsize == 1:
-            found = sample_codes(self.slot.codes(self.outputs), *self.slot.numbers, corners, parts)
+            found = sample_codes(self.slot.codes(self.outputs), *self.slot.numbers, self.xy, self.grid, CELL)
             if found is not None:
                 return found
+        corners, parts = neighbours(self.xy, *self.grid)
         return mixed([self.slot.at(self.outputs, cells) for cells in corners], parts)
 
 
@@ -80,9 +81,9 @@ class CellScores:
         self._pixels, self._dustbin = slot.part(0, CELL * CELL), slot.part(CELL * CELL, None)
         self._powers: Float | None = None
         if slot.kind == "integer" and slot.dtype.itemsize == 1:
-            entries, self._codes = all_codes(slot)
+            entries, _ = all_codes(slot)
             self._values = slot.real(entries[None])[0]
-            self._powers = power_table(self._values)
+            self._powers = byte_order(power_table(self._values), slot.dtype)
         self._tops = functools.lru_cache(_KNOWN)(self._tops_of)
 
     def __call__(self, outputs: Arrays, least: np.float32) -> Pixels:
@@ -90,7 +91,7 @@ class CellScores:
         if self._powers is not None:
             codes = self._slot.codes(outputs)
             tops = self._tops(float(least))
-            found = pixels_of_codes(codes, int(self._codes[0]), self._powers, tops, float(least), self._columns, CELL)
+            found = pixels_of_codes(codes, self._powers, tops, float(least), self._columns, CELL)
             if found is not None:
                 return found
         dustbin = self._dustbin.real(self._dustbin.table(outputs))[0]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract
 from edgewright.graph.model import Model
-from edgewright.kernels.points import softmax_rows, unit_rows
+from edgewright.kernels.points import softmax_rows, unit_columns
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head
 from edgewright.tasks.keypoints.keypoints import Keypoints
 from edgewright.tasks.keypoints.postprocess import radius_nms
@@ -147,8 +147,8 @@ def mixed(corners: Sequence[NDArray[np.float32]], parts: NDArray[np.float32]) ->
     with np.errstate(invalid="ignore", over="ignore"):
         upper = corners[0] * (1 - right) + corners[1] * right
         lower = corners[2] * (1 - right) + corners[3] * right
-        found = np.asarray(upper * (1 - down) + lower * down, np.float32).T
-    return unit_rows(found)
+        found = np.asarray(upper * (1 - down) + lower * down, np.float32)
+    return unit_columns(found)
 
 
 FAMILIES.add(SuperPoint.name, SuperPoint())
