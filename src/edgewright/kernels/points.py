@@ -65,7 +65,7 @@ def pixels_of_codes(
         side: pixels of a cell along one axis.
 
     Returns:
-        Places row * width + column in the map of pixels, and scores.
+        Places, row << 16 | column, in the map of pixels, and scores.
     """
     cells, fast = loops("points", "passing_cells"), loops("points", "pixels_of_bytes")
     if cells is None or fast is None:
@@ -84,8 +84,8 @@ def spread_points(
 
     Args:
         scores: (n,), above 0.
-        places: row * width + column, (n,).
-        size: height and width of the map, at most 2^32 pixels.
+        places: row << 16 | column, (n,).
+        size: height and width of the map, below 2^15.
         radius: a point suppresses the others within so many pixels along both axes.
         border: points closer to the edge suppress others, but are not kept.
         most: largest number of points.
@@ -128,13 +128,13 @@ def to_image(
 
 
 def sample_codes(
-    codes: NDArray[Any], zero: Float, scale: Float, factor: Float, xy: Float, grid: tuple[int, int], side: int
+    codes: NDArray[Any], zero: Float, scale: Float, xy: Float, grid: tuple[int, int], side: int
 ) -> Float | None:
     """Bilinear mixtures of the columns of a table of 8-bit codes, of length 1: (n, channels); None without compiler.
 
     Args:
-        codes: (channels, cells), worth (code - zero) * scale * factor.
-        zero, scale, factor: (channels,).
+        codes: (channels, cells), worth (code - zero) * scale.
+        zero, scale: (channels,).
         xy: points, (n, 2), pixels.
         grid: rows and columns of cells.
         side: pixels of a cell along one axis.
@@ -142,7 +142,7 @@ def sample_codes(
     fast = loops("points", "sample")
     if fast is None:
         return None
-    found: Float = fast(_turned(codes), zero, scale, factor, xy, *grid, np.float32(side))
+    found: Float = fast(_turned(codes), zero, scale, xy, *grid, np.float32(side))
     return found
 
 

@@ -48,7 +48,7 @@ def pixels_of_bytes(
     columns: int,
     side: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Places and scores of the pixels that pass, cell by cell.
+    """Places, row << 16 | column, and scores of the pixels that pass, cell by cell.
 
     Args:
         table: codes as bytes (all cells, side * side + 1), the dustbin last; `side` is even.
@@ -70,11 +70,11 @@ def pixels_of_bytes(
             more_places[:count], more_scores[:count] = places[:count], scores[:count]
             places, scores = more_places, more_scores
         least = total * confidence * np.float32(0.9999)
-        origin = (cell // columns) * side * columns * side + (cell % columns) * side
+        origin = ((cell // columns) << 16 | (cell % columns)) * side
         for entry in range(np.uint64(bins)):
             if local[entry] >= least:
                 score, pixel = local[entry] / total, np.int64(entry)
-                places[count] = origin + (pixel // side) * columns * side + pixel % side
+                places[count] = origin + ((pixel // side) << 16 | (pixel % side))
                 scores[count] = score
                 count += score >= confidence
     return places[:count], scores[:count]
@@ -118,22 +118,26 @@ def spread(
         border: points closer to the edge suppress others, but are not kept.
         most: largest number of points.
     """
-    taken = np.zeros((height, width), np.bool_)
+    # two points in one tile exclude each other, so a tile holds one point at most: its place, or one far away
+    side = radius + 1
+    tile_of = np.arange(max(height, width)) // side + 1  # a table, for a division takes longer than all the rest
+    tiles = np.full((height // side + 3, width // side + 3), np.int64(-(1 << 40)))
     count = 0
     for key in keys:
         if count >= most:
             break
         place = key & 0xFFFFFFFF
-        y, x = place // width, place % width
-        if taken[y, x]:
-            continue
-        first, last = np.uint64(max(x - radius, 0)), np.uint64(min(x + radius + 1, width))
-        for row in range(max(y - radius, 0), min(y + radius + 1, height)):
-            line = taken[row]
-            for column in range(first, last):
-                line[column] = True
-        kept[count] = key
-        count += y >= border and y < height - border and x >= border and x < width - border
+        y, x = place >> 16, place & 0xFFFF
+        row, column = tile_of[y], tile_of[x]
+        free = True
+        for tile_row in range(row - 1, row + 2):
+            for tile_column in range(column - 1, column + 2):
+                other = tiles[tile_row, tile_column]
+                free &= abs((other >> 16) - y) > radius or abs((other & 0xFFFF) - x) > radius
+        if free:
+            tiles[row, column] = place
+            kept[count] = key
+            count += y >= border and y < height - border and x >= border and x < width - border
     return count
 
 
@@ -165,7 +169,6 @@ def sample(
     table: NDArray[Any],
     zero: NDArray[np.float32],
     scale: NDArray[np.float32],
-    factor: NDArray[np.float32],
     xy: NDArray[np.float32],
     rows: int,
     columns: int,
@@ -174,8 +177,8 @@ def sample(
     """Bilinear mixtures of the entries of cells at points, of length 1: (n, width).
 
     Args:
-        table: (rows * columns, width), integers or floats of the real values (entry - zero) * scale * factor.
-        zero, scale, factor: (width,).
+        table: (rows * columns, width), integers worth (entry - zero) * scale.
+        zero, scale: (width,).
         xy: points, (n, 2), pixels.
         rows, columns: of cells.
         side: pixels of a cell along one axis.
@@ -195,11 +198,11 @@ def sample(
         c, d = table[next_y * columns + low_x], table[next_y * columns + next_x]
         left, up = one - right, one - down
         for entry in range(np.uint64(width)):
-            offset, step, times = zero[entry], scale[entry], factor[entry]
-            upper = (np.float32(a[entry]) - offset) * step * times * left
-            upper += (np.float32(b[entry]) - offset) * step * times * right
-            lower = (np.float32(c[entry]) - offset) * step * times * left
-            lower += (np.float32(d[entry]) - offset) * step * times * right
+            offset, step = zero[entry], scale[entry]
+            upper = (np.float32(a[entry]) - offset) * step * left
+            upper += (np.float32(b[entry]) - offset) * step * right
+            lower = (np.float32(c[entry]) - offset) * step * left
+            lower += (np.float32(d[entry]) - offset) * step * right
             line[entry] = upper * up + lower * down
         inverse = one / np.sqrt(_squares(line, lanes))
         out = found[point]

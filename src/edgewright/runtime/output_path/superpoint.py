@@ -60,12 +60,14 @@ class Descriptors:
 
     def compute(self) -> Float:
         """(n, d) float32; only the cells around the points are read."""
-        if self.slot.kind == "integer" and self.slot.dtype.itemsize == 1:
-            found = sample_codes(self.slot.codes(self.outputs), *self.slot.numbers, self.xy, self.grid, CELL)
+        slot = self.slot
+        if slot.kind == "integer" and slot.dtype.itemsize == 1 and slot.factor is None:
+            zero, scale, _ = slot.numbers
+            found = sample_codes(slot.codes(self.outputs), zero, scale, self.xy, self.grid, CELL)
             if found is not None:
                 return found
         corners, parts = neighbours(self.xy, *self.grid)
-        return mixed([self.slot.at(self.outputs, cells) for cells in corners], parts)
+        return mixed([slot.at(self.outputs, cells) for cells in corners], parts)
 
 
 class CellScores:
@@ -138,15 +140,15 @@ class FastSuperPoint:
         spread = spread_points(scores, places, size, round(settings.iou), BORDER, settings.max_results)
         if spread is None:
             heat = np.zeros(size, np.float32)
-            heat.reshape(-1)[places] = scores
+            heat[places >> 16, places & 0xFFFF] = scores
             return best_points(heat, settings)
-        return np.stack([spread[0] % size[1], spread[0] // size[1]], axis=1).astype(np.float32), spread[1]
+        return np.stack([spread[0] & 0xFFFF, spread[0] >> 16], axis=1).astype(np.float32), spread[1]
 
 
 def _pixel(pixels: NDArray[np.int64], cells: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
-    """Places in the map of pixels of pixels (n,) of cells (n,)."""
+    """Places, row << 16 | column, in the map of pixels of pixels (n,) of cells (n,)."""
     row, column = cells // columns * CELL + pixels // CELL, cells % columns * CELL + pixels % CELL
-    return np.asarray(row * columns * CELL + column, np.int64)
+    return np.asarray(row << 16 | column, np.int64)
 
 
 def _activated(slot: Slot, columns: int) -> Callable[[Arrays, np.float32], Pixels | None]:
