@@ -24,6 +24,18 @@ def corners(centre_size: Float) -> Float:
         return np.ascontiguousarray(np.concatenate([centre_size[:2] - half, centre_size[:2] + half]).T, np.float32)
 
 
+def cell_corners(distance: Float, cells: NDArray[np.int64], columns: int, stride: int) -> Float:
+    """Corners (n, 4), pixels, from distances (4, n), in cells, of cells (n,) in a map of so many columns."""
+    fast = loops("boxes", "cell_corners")
+    if fast is not None:
+        found: Float = fast(distance, cells, columns, np.float32(stride))
+        return found
+    with np.errstate(invalid="ignore", over="ignore"):
+        centre = np.stack([cells % columns, cells // columns]).astype(np.float32) + np.float32(0.5)
+        sides = np.concatenate([centre - distance[:2], centre + distance[2:]])
+        return np.ascontiguousarray(sides.T * np.float32(stride), np.float32)
+
+
 def usable(xyxy: Float, scores: Float) -> NDArray[np.bool_] | None:
     """Which boxes (n, 4) are boxes: corners and score finite, right not left of left, bottom not above top.
 
@@ -56,13 +68,12 @@ def to_image(xyxy: Float, scale: tuple[float, float], pad: tuple[float, float], 
     return np.asarray(moved if limit is None else np.clip(moved, 0, most), np.float32)
 
 
-def real_at(table: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float, places: NDArray[np.int64]) -> Float:
+def real_at(table: NDArray[Any], zero: Float, scale: Float, factor: Float, places: NDArray[np.int64]) -> Float:
     """(entry - zero) * scale * factor of all rows at some columns.
 
     Args:
-        table: (rows, columns), integers or float32.
-        zero: (rows,), int64 for integers, float32 for floats.
-        scale, factor: (rows,).
+        table: (rows, columns), integers of at most 16 bits, whose difference to a zero point float32 holds, or float32.
+        zero, scale, factor: (rows,).
         places: columns, (n,).
 
     Returns:
@@ -78,7 +89,7 @@ def real_at(table: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float
 
 def real_of(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: Float,
     scale: Float,
     factor: Float,
     rows: NDArray[np.int64],
@@ -92,6 +103,6 @@ def real_of(
     return _real(table[rows, columns], zero[rows], scale[rows], factor[rows])
 
 
-def _real(entries: NDArray[Any], zero: NDArray[Any], scale: Float, factor: Float) -> Float:
+def _real(entries: NDArray[Any], zero: Float, scale: Float, factor: Float) -> Float:
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.ascontiguousarray((entries.astype(zero.dtype) - zero).astype(np.float32) * scale * factor)
+        return np.ascontiguousarray((entries.astype(np.float32) - zero) * scale * factor)

@@ -12,11 +12,3 @@ def sigmoid(values: NDArray[Any]) -> NDArray[np.float32]:
     """1 / (1 + exp(-x)), any shape, without overflow; NaN stays NaN."""
     # tanh saturates quietly at both ends, exp does not
     return np.asarray(0.5 * np.tanh(0.5 * np.asarray(values, np.float32)) + 0.5, np.float32)
-
-
-def softmax(values: NDArray[Any], axis: int) -> NDArray[np.float32]:
-    """Softmax along `axis`, any shape; NaN where a value is NaN or +Inf."""
-    values = np.asarray(values, np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(values - values.max(axis=axis, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=axis, keepdims=True), np.float32)

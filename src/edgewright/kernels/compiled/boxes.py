@@ -13,7 +13,7 @@ from edgewright.kernels.compiled.jit import kernel
 @kernel
 def real_at(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     factor: NDArray[np.float32],
     places: NDArray[np.int64],
@@ -24,14 +24,14 @@ def real_at(
     for row in range(rows):
         line, offset, step, times = table[row], zero[row], scale[row], factor[row]
         for number in range(len(places)):
-            found[row, number] = np.float32(line[places[number]] - offset) * step * times
+            found[row, number] = (np.float32(line[places[number]]) - offset) * step * times
     return found
 
 
 @kernel
 def real_of(
     table: NDArray[Any],
-    zero: NDArray[Any],
+    zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     factor: NDArray[np.float32],
     rows: NDArray[np.int64],
@@ -41,7 +41,7 @@ def real_of(
     found = np.empty(len(rows), np.float32)
     for number in range(len(rows)):
         row = rows[number]
-        entry = np.float32(table[row, columns[number]] - zero[row])
+        entry = np.float32(table[row, columns[number]]) - zero[row]
         found[number] = entry * scale[row] * factor[row]
     return found
 
@@ -55,6 +55,22 @@ def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         half_width, half_height = boxes[2, number] / two, boxes[3, number] / two
         found[number, 0], found[number, 1] = boxes[0, number] - half_width, boxes[1, number] - half_height
         found[number, 2], found[number, 3] = boxes[0, number] + half_width, boxes[1, number] + half_height
+    return found
+
+
+@kernel
+def cell_corners(
+    distance: NDArray[np.float32], cells: NDArray[np.int64], columns: int, stride: np.float32
+) -> NDArray[np.float32]:
+    """Distances (4, n) to the sides, in cells, to corners (n, 4) in pixels."""
+    found = np.empty((len(cells), 4), np.float32)
+    half = np.float32(0.5)
+    for number in range(len(cells)):
+        x, y = np.float32(cells[number] % columns) + half, np.float32(cells[number] // columns) + half
+        found[number, 0] = (x - distance[0, number]) * stride
+        found[number, 1] = (y - distance[1, number]) * stride
+        found[number, 2] = (x + distance[2, number]) * stride
+        found[number, 3] = (y + distance[3, number]) * stride
     return found
 
 

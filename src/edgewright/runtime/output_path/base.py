@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,7 +33,10 @@ class FastDecode(Protocol):
     how: str
 
     def __call__(self, outputs: Arrays, settings: DecodeSettings) -> Any:
-        """The result of the family's `decode` on the real values of `outputs`, bit for bit; None where it cannot."""
+        """What the family's `decode` gives for the real values of `outputs`, bit for bit; None where it cannot.
+
+        Candidates may come in another order, as long as those of one score keep theirs.
+        """
 
 
 Make = Callable[[Head, Contract, Reader], "FastDecode | str"]
@@ -60,6 +63,19 @@ class Survivors:
         return Survivors(self.class_ids[order], self.places[order], self.scores[order])
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Entries that reach a limit: class ids, places and real values, (n,) each.
+
+    `exact` says that the scores of all of them pass; else they have to be compared.
+    """
+
+    class_ids: NDArray[np.int64]
+    places: NDArray[np.int64]
+    values: NDArray[np.float32]
+    exact: bool
+
+
 class ScorePlane:
     """The class scores of one map, and the limits on their codes for each threshold.
 
@@ -77,14 +93,31 @@ class ScorePlane:
 
     def passing(self, outputs: Arrays, threshold: float) -> Survivors | None:
         """Scores of at least `threshold`, in order of class and place; None without a proven limit."""
+        found = self.reaching(outputs, threshold)
+        return None if found is None else scored([found], self._activation, threshold)
+
+    def reaching(self, outputs: Arrays, threshold: float) -> Reached | None:
+        """As `passing`, before the activation."""
         limit = self._limit(threshold)
         if limit is None:
             return None
         if limit.empty:
-            return Survivors(_NONE, _NONE, np.zeros(0, np.float32))
+            return Reached(_NONE, _NONE, np.zeros(0, np.float32), exact=True)
         class_ids, places = reaching(self.slot.codes(outputs), limit.lows, limit.high, limit.kind)
-        scores = self._activation(self.slot.of(outputs, class_ids, places))
-        if not limit.exact:
-            sure = scores >= np.float32(threshold)
-            class_ids, places, scores = class_ids[sure], places[sure], scores[sure]
-        return Survivors(class_ids, places, scores)
+        return Reached(class_ids, places, self.slot.of(outputs, class_ids, places), limit.exact)
+
+
+def scored(found: Sequence[Reached], activation: Activation, threshold: float) -> Survivors:
+    """The survivors of several maps, one behind the other."""
+    one = found[0]
+    if len(found) > 1:
+        class_ids, places, values = (
+            np.concatenate(columns)
+            for columns in ([r.class_ids for r in found], [r.places for r in found], [r.values for r in found])
+        )
+        one = Reached(class_ids, places, values, all(r.exact for r in found))
+    scores = activation(one.values)
+    if one.exact:
+        return Survivors(one.class_ids, one.places, scores)
+    sure = scores >= np.float32(threshold)
+    return Survivors(one.class_ids[sure], one.places[sure], scores[sure])

@@ -16,6 +16,9 @@ from edgewright.runtime.output_path.base import FAST, FastDecode
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.targets.artifact import Artifact
 from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
+from edgewright.tasks.detection.postprocess import Candidates, in_image, suppress
+from edgewright.tasks.keypoints.keypoints import Keypoints
+from edgewright.tasks.keypoints.postprocess import in_image as keypoints_in_image
 
 
 class OutputPath:
@@ -82,9 +85,9 @@ class OutputPath:
         """The model's outputs as real values."""
         return self._restorer(real_outputs(self._artifact, outputs))
 
-    def _finished(self, found: Any, placement: Placement, settings: DecodeSettings) -> Prediction:
-        from edgewright.tasks.detection.postprocess import in_image, suppress
-
+    def _finished(self, found: Candidates | Keypoints, placement: Placement, settings: DecodeSettings) -> Prediction:
+        if isinstance(found, Keypoints):
+            return keypoints_in_image(found, placement)
         return in_image(suppress(found, settings, self._names), placement, settings)
 
 

@@ -88,10 +88,12 @@ class Slot:
         return np.asarray(numbers[channels])
 
     @functools.cached_property
-    def _numbers(self) -> tuple[NDArray[Any], Float, Float]:
+    def numbers(self) -> tuple[Float, Float, Float]:
         """Zero point, scale and factor of each channel; 0 and 1 where there is none, which change nothing."""
         one = np.ones(self.channels, np.float32)
-        zero = np.zeros(self.channels, np.float32) if self.zero is None else np.resize(self.zero, self.channels)
+        zero = np.zeros(self.channels, np.float32)
+        if self.zero is not None:
+            zero = np.resize(self.zero, self.channels).astype(np.float32)
         scale = one if self.scale is None else np.resize(self.scale, self.channels)
         return zero, scale, one if self.factor is None else np.resize(self.factor, self.channels)
 
@@ -100,14 +102,14 @@ class Slot:
         table = self.table(outputs)
         if self.kind == "half":
             return np.ascontiguousarray(self.real(np.take(table, places, axis=1)))
-        return real_at(table, *self._numbers, places)
+        return real_at(table, *self.numbers, places)
 
     def of(self, outputs: Arrays, channels: NDArray[np.int64], places: NDArray[np.int64]) -> Float:
         """Real values of single entries, (n,)."""
         table = self.table(outputs)
         if self.kind == "half":
             return self.real(table[channels, places], channels)
-        return real_of(table, *self._numbers, channels, places)
+        return real_of(table, *self.numbers, channels, places)
 
     def part(self, start: int, stop: int | None) -> Slot:
         """A slice of the channels, counted from this slot's first."""

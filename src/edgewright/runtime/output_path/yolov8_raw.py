@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract
+from edgewright.kernels.boxes import cell_corners
 from edgewright.kernels.distribution import mean_bins_of_codes, power_table
-from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, Survivors
+from edgewright.runtime.output_path.base import FAST, FastDecode, ScorePlane, scored
 from edgewright.runtime.output_path.limits import Activation, all_codes, unchanged
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.runtime.output_path.slots import Arrays, Slot
 from edgewright.tasks.base import DecodeSettings, Head
-from edgewright.tasks.detection.nms import descending
 from edgewright.tasks.detection.postprocess import Candidates
-from edgewright.tasks.detection.yolov8_raw import cell_corners, distances
+from edgewright.tasks.detection.yolov8_raw import distances
 from edgewright.tasks.numerics import sigmoid
 from edgewright.tensors import Float
 
@@ -66,28 +66,28 @@ class FastYoloV8Raw:
 
     how = "class scores compared as they lie, before their sigmoid; distributions decoded for the cells that pass"
 
-    def __init__(self, levels: tuple[Level, ...]) -> None:
-        self._levels = levels
+    def __init__(self, levels: tuple[Level, ...], activation: Activation) -> None:
+        self._levels, self._activation = levels, activation
 
     def __call__(self, outputs: Arrays, settings: DecodeSettings) -> Candidates | None:
-        """Candidates, by level, each best first."""
-        found = [level.scores.passing(outputs, settings.confidence) for level in self._levels]
-        passed = [survivors for survivors in found if survivors is not None]
-        if len(passed) < len(found):
+        """Candidates, by level."""
+        found = [level.scores.reaching(outputs, settings.confidence) for level in self._levels]
+        reached = [one for one in found if one is not None]
+        if len(reached) < len(found):
             return None
-        # a level's best are enough: the best of all are among them, in the same order
-        best = [one.best(settings) if len(one.scores) > settings.max_candidates else _sorted(one) for one in passed]
+        if any(not one.exact or len(one.places) > settings.max_candidates for one in reached):
+            # a level's best are enough: the best of all are among them, in the same order
+            best = [scored([one], self._activation, settings.confidence).best(settings) for one in reached]
+            scores, class_ids = np.concatenate([b.scores for b in best]), np.concatenate([b.class_ids for b in best])
+            places = [one.places for one in best]
+        else:
+            all_of_them = scored(reached, self._activation, settings.confidence)
+            scores, class_ids, places = all_of_them.scores, all_of_them.class_ids, [one.places for one in reached]
         boxes = [
-            cell_corners(level.distances(outputs, one.places), one.places, level.columns, level.stride)
-            for level, one in zip(self._levels, best, strict=True)
+            cell_corners(level.distances(outputs, cells), cells, level.columns, level.stride)
+            for level, cells in zip(self._levels, places, strict=True)
         ]
-        scores, class_ids = (np.concatenate(c) for c in zip(*((o.scores, o.class_ids) for o in best), strict=True))
         return Candidates(np.concatenate(boxes), scores, class_ids)
-
-
-def _sorted(found: Survivors) -> Survivors:
-    order = descending(found.scores)
-    return Survivors(found.class_ids[order], found.places[order], found.scores[order])
 
 
 @FAST.register("yolov8-raw")
@@ -101,4 +101,4 @@ def make(head: Head, contract: Contract, read: Reader) -> FastDecode | str:
             return "boxes or scores are computed by the restoration"
         columns = -(-contract.width // stride)
         levels.append(Level(ScorePlane(slots[1], activation), Distances(slots[0]), columns, stride))
-    return FastYoloV8Raw(tuple(levels))
+    return FastYoloV8Raw(tuple(levels), activation)

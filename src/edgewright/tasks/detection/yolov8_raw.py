@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract
 from edgewright.graph.model import Model
+from edgewright.kernels.boxes import cell_corners
 from edgewright.kernels.distribution import mean_bins
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head
 from edgewright.tasks.detection.postprocess import Candidates, select
@@ -92,15 +93,6 @@ def distances(sides: NDArray[Any]) -> NDArray[np.float32]:
     """Distances (4, n) to left, top, right and bottom, in cells, from box channels (4 * bins, n)."""
     bins = len(sides) // 4
     return np.asarray(sides, np.float32) if bins == 1 else mean_bins(np.asarray(sides).reshape(4, bins, -1))
-
-
-def cell_corners(
-    distance: NDArray[np.float32], cells: NDArray[np.int64], columns: int, stride: int
-) -> NDArray[np.float32]:
-    """Corners (n, 4), pixels, from distances (4, n) of cells (n,) in a map of so many columns."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        centre = np.stack([cells % columns, cells // columns]).astype(np.float32) + np.float32(0.5)
-        return np.asarray(np.concatenate([centre - distance[:2], centre + distance[2:]]).T * stride, np.float32)
 
 
 FAMILIES.add(YoloV8Raw.name, YoloV8Raw())

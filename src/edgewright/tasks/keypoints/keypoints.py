@@ -2,49 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Union, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@runtime_checkable
+class Later(Protocol):
+    """Descriptors that are computed when somebody asks for them."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array."""
+
+    def __getitem__(self, index: Any) -> Later:
+        """Rows chosen by a slice, a mask or an index array."""
+
+    def compute(self) -> NDArray[np.float32]:
+        """The array."""
+
+
 class Keypoints:
     """Keypoints of one image, best score first when they come from a predictor.
 
-    Attributes:
+    Args:
         xy: positions, (n, 2) float32, pixels; the centre of the top left pixel is (0, 0).
         scores: (n,) float32, 0..1.
-        descriptors: (n, d) float32, each of length 1.
+        descriptors: (n, d) float32, each of length 1; or what computes them on first use.
+
+    Raises:
+        ValueError: the shapes do not belong together.
     """
 
-    xy: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    descriptors: NDArray[np.float32]
+    __slots__ = ("_descriptors", "scores", "xy")
 
-    def __post_init__(self) -> None:
-        if self.xy.ndim != 2 or self.xy.shape[1] != 2:
-            raise ValueError(f"xy must be a 2-D array of shape (n, 2), but got shape {self.xy.shape}")
-        if self.scores.shape != (len(self.xy),):
-            raise ValueError(f"scores must have shape ({len(self.xy)},) as xy has, but got shape {self.scores.shape}")
-        if self.descriptors.ndim != 2 or len(self.descriptors) != len(self.xy):
+    def __init__(
+        self,
+        xy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        descriptors: Union[NDArray[np.float32], Later],  # noqa: UP007 - a Protocol is no operand of | in Python 3.10
+    ) -> None:
+        if xy.ndim != 2 or xy.shape[1] != 2:
+            raise ValueError(f"xy must be a 2-D array of shape (n, 2), but got shape {xy.shape}")
+        if scores.shape != (len(xy),):
+            raise ValueError(f"scores must have shape ({len(xy)},) as xy has, but got shape {scores.shape}")
+        shape = descriptors.shape
+        if len(shape) != 2 or shape[0] != len(xy):
             raise ValueError(
-                f"descriptors must be a 2-D array of shape ({len(self.xy)}, d) as xy has, "
-                f"but got shape {self.descriptors.shape}"
+                f"descriptors must be a 2-D array of shape ({len(xy)}, d) as xy has, but got shape {shape}"
             )
+        self.xy, self.scores, self._descriptors = xy, scores, descriptors
+
+    @property
+    def descriptors(self) -> NDArray[np.float32]:
+        """(n, d) float32, each of length 1. Computed on first use where the result came from a predictor."""
+        if not isinstance(self._descriptors, np.ndarray):
+            self._descriptors = self._descriptors.compute()
+        return self._descriptors
+
+    @property
+    def ready(self) -> bool:
+        """Whether the descriptors are computed."""
+        return isinstance(self._descriptors, np.ndarray)
 
     @classmethod
     def empty(cls, size: int) -> Keypoints:
         """No keypoint, with descriptors of `size` entries."""
         return cls(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros((0, size), np.float32))
 
+    def moved(self, xy: NDArray[np.float32]) -> Keypoints:
+        """The same points at other positions (n, 2)."""
+        return Keypoints(xy, self.scores, self._descriptors)
+
     def __len__(self) -> int:
         return len(self.xy)
 
+    def __repr__(self) -> str:
+        return f"Keypoints({len(self)} points, descriptors of {self._descriptors.shape[1]} entries)"
+
     def __getitem__(self, index: Any) -> Keypoints:
         """Rows chosen by a slice, a mask or an index array."""
-        return Keypoints(self.xy[index], self.scores[index], self.descriptors[index])
+        return Keypoints(self.xy[index], self.scores[index], self._descriptors[index])
 
     def to_json(self) -> list[dict[str, Any]]:
         """One object a keypoint: `point` (x, y, pixels) and `score`; descriptors are left out for their size."""

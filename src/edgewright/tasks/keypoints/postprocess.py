@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract, Placement
+from edgewright.kernels.points import to_image
 from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
 from edgewright.tasks.detection.nms import descending
 from edgewright.tasks.keypoints.keypoints import Keypoints
@@ -44,8 +45,16 @@ def decode_keypoints(
     placement: Placement,
 ) -> Keypoints:
     """Outputs of one image to keypoints in image pixels, best score first; points in the padding are left out."""
-    points: Keypoints = family.decode(outputs, head, contract, settings)
-    # a network pixel's centre lies half a network pixel in, which is half an image pixel times the scale
-    xy = placement.points_to_image(points.xy + np.float32(0.5)) - np.float32(0.5)
-    inside = ((xy >= -0.5) & (xy <= np.array([placement.width, placement.height]) - 0.5)).all(axis=1)
-    return Keypoints(xy, points.scores, points.descriptors)[inside]
+    return in_image(family.decode(outputs, head, contract, settings), placement)
+
+
+def in_image(points: Keypoints, placement: Placement) -> Keypoints:
+    """Keypoints from network pixels to pixels of the image, without those in the padding."""
+    xy, inside = to_image(
+        points.xy,
+        (placement.scale_x, placement.scale_y),
+        (placement.pad_x, placement.pad_y),
+        (placement.width, placement.height),
+    )
+    found = points.moved(xy)
+    return found if inside is None else found[inside]
