@@ -28,7 +28,9 @@ Calibration = Annotated[
 ]
 Target = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
+    typer.Option(
+        "--target", metavar="VENDOR/CHIP[==VERSION]", help="As `edgewright targets` lists. [default: onnxruntime/cpu]"
+    ),
 ]
 ModelOrRun = Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")]
 RunOut = Annotated[

@@ -17,7 +17,7 @@ from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.quant.observers import parse_observer
 from edgewright.targets.backend import Backend
-from edgewright.targets.registry import get_backend
+from edgewright.targets.registry import get_backend, toolchain_version
 from edgewright.verify.results import RunReport, Variant
 from edgewright.verify.verdict import Limits, limits
 from edgewright.workflow.assemble import Material, assemble
@@ -26,7 +26,7 @@ from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.given import check_model_file, check_precisions, read_task
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
-from edgewright.workflow.known import issue_notes, toolchain_version
+from edgewright.workflow.known import issue_notes
 from edgewright.workflow.measured import Task
 from edgewright.workflow.notes import VOID, failing_precision, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage

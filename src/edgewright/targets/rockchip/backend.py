@@ -58,6 +58,7 @@ class RockchipBackend:
         return capabilities_of(
             VENDOR,
             self._chip,
+            self._tool.version,
             runs_here=_runs_here(),
             reason="" if _runs_here() else f"{NAME} runs on Linux on x86-64 only",
             emulated=True,
@@ -209,8 +210,8 @@ def _precision(plan: PrecisionPlan) -> str:
     return "int16" if "int16" in plan.ops.values() and "int8" not in plan.ops.values() else "int8"
 
 
-def open_backend(chip: str) -> Backend:
-    """The backend of one chip of this vendor."""
+def open_backend(chip: str, version: str | None = None) -> Backend:
+    """The backend of one chip of this vendor, with a version of the toolkit (None: the default one)."""
     if load_facts(VENDOR)["chips"][chip].get("toolkit", 2) == 1:
         return EmulatedBackend(chip)
-    return RockchipBackend(chip)
+    return RockchipBackend(chip, version)

@@ -60,6 +60,7 @@ class SophgoBackend:
         return capabilities_of(
             VENDOR,
             self._chip,
+            vendor_spec(VENDOR).version_name(self._version),
             runs_here=platform.machine() == "x86_64" and platform.system() == "Linux",
             reason="TPU-MLIR exists for Linux on x86-64 only",
             emulated=True,
@@ -236,6 +237,6 @@ def _lookup(folder: Path) -> Lookup:
     return Lookup.from_json(json.loads((folder / NAMES).read_text(encoding="utf-8")))
 
 
-def open_backend(chip: str) -> SophgoBackend:
-    """The backend of one chip of this vendor."""
-    return SophgoBackend(chip)
+def open_backend(chip: str, version: str | None = None) -> SophgoBackend:
+    """The backend of one chip of this vendor, with a version of TPU-MLIR (None: the default one)."""
+    return SophgoBackend(chip, version)
