@@ -25,6 +25,12 @@ def chip_facts(vendor: str, chip: str, version: str | None = None) -> Mapping[st
     return {**table, **table.get("at", {}).get(version, {})}
 
 
+def toolchain_facts(vendor: str, version: str | None = None) -> Mapping[str, Any]:
+    """The table of the toolchain, with what its table `at.VERSION` says on top."""
+    table = load_facts(vendor)["toolchain"]
+    return {**table, **table.get("at", {}).get(version, {})}
+
+
 def fusion_profile(facts: Mapping[str, Any], chip: Mapping[str, Any]) -> FusionProfile:
     """The fusion profile of a chip: that of the vendor, and what the chip's own table says otherwise."""
     table = {**facts["fusion"], **chip.get("fusion", {})}

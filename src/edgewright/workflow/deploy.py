@@ -36,6 +36,7 @@ from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.timing import latency_stage
 from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.vendor_rows import check_methods
 from edgewright.workflow.versions import code_digest, library_versions
 
 
@@ -93,6 +94,7 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     started = time.perf_counter()
     backend = get_backend(recipe.target)
     check_precisions(recipe.target, recipe.precision, backend)
+    check_methods(recipe.target, recipe.quantise.vendor_calibration, recipe.precision, backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
     source = Path(recipe.model.path)

@@ -27,7 +27,7 @@ from edgewright.targets.sophgo.build import (
     tables_for,
     transform,
 )
-from edgewright.targets.sophgo.calibration import vendor_plan
+from edgewright.targets.sophgo.calibration import methods, vendor_plan
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
 from edgewright.targets.sophgo.mlir import parse_mlir
 from edgewright.targets.sophgo.plan import Tables
@@ -141,12 +141,16 @@ class SophgoBackend:
         """What a lowered module says; `names.json` lies beside it."""
         return built_plan(parse_mlir(path.read_text(encoding="utf-8")), _lookup(path.parent))
 
+    def calibrations(self) -> tuple[str, ...]:
+        """TPU-MLIR's own calibrations."""
+        return tuple(methods(vendor_spec(VENDOR).version_name(self._version)))
+
     def vendor_plan(
-        self, model: Model, plan: PrecisionPlan, folder: Path, feeds: Iterable[Feeds], method: str
+        self, model: Model, plan: PrecisionPlan, method: str, samples: Samples, folder: Path
     ) -> PrecisionPlan:
-        """`plan` with ranges of the vendor's own calibration, to compare with; methods are `calibration.METHODS`."""
+        """See `targets.backend.Calibrating`."""
         made = self._environment()
-        return vendor_plan(made, plan, transform(made, model, folder / "calibration"), feeds, method)
+        return vendor_plan(made, plan, transform(made, model, folder / "calibration"), samples, method)
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """What the chip is expected to make of a plan, without asking TPU-MLIR: what an emulation should compute."""
