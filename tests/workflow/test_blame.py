@@ -86,8 +86,8 @@ class Failing(OnnxRuntimeBackend):
 
 @pytest.fixture
 def acme(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.workflow.known.vendors", lambda: ("onnxruntime",))
-    monkeypatch.setattr("edgewright.workflow.known.vendor_spec", lambda vendor: spec_of())
+    monkeypatch.setattr("edgewright.targets.registry.vendors", lambda: ("onnxruntime",))
+    monkeypatch.setattr("edgewright.targets.registry.vendor_spec", lambda vendor: spec_of())
     monkeypatch.setattr("edgewright.toolchains.vendors.vendor_issues", lambda vendor: load_issues(ISSUES))
 
 

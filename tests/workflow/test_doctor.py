@@ -44,7 +44,7 @@ def test_a_target_in_order_leaves_nothing(tmp_path: Path) -> None:
 def test_what_is_wrong_is_kept_and_known_issues_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = Spoiled(lambda outputs: {**outputs, "scores": outputs["scores"] * 0 + 1})
     monkeypatch.setattr(doctor, "get_backend", lambda target: backend)
-    monkeypatch.setattr(doctor, "vendors", lambda: ("onnxruntime",))
+    monkeypatch.setattr(doctor, "toolchain_version", lambda backend: "2.0")
     monkeypatch.setattr(doctor, "vendor_spec", lambda vendor: spec_of())
     monkeypatch.setenv("EDGEWRIGHT_CACHE", str(tmp_path / "cache"))
     tmp_path = tmp_path / "work"

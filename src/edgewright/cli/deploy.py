@@ -67,6 +67,14 @@ def command(
     per_tensor: Annotated[
         bool, typer.Option("--per-tensor", help="One weight scale per tensor, not per channel.")
     ] = False,
+    vendor_calibration: Annotated[
+        _Text,
+        typer.Option(
+            "--vendor-calibration",
+            metavar="M[,M]",
+            help="Rows to compare with: the toolchain's own calibrations, as rockchip's normal, mmse, kl.",
+        ),
+    ] = None,
     colour: o.Colour = None,
     resize: o.Resize = None,
     mean: o.Mean = None,
@@ -102,13 +110,14 @@ def command(
         },
         "data": {**o.data_section(images, labels, calibration), "allow_skip": allow_skip or None},
         "target": target,
-        "precision": None if precision is None else [word.strip() for word in precision.split(",")],
+        "precision": o.words(precision),
         "contract": o.contract_changes(colour, resize, mean, std),
         "quantise": {
             "observer": observer,
             "activation": activation,
             "symmetric": symmetric or None,
             "per_channel": False if per_tensor else None,
+            "vendor_calibration": o.words(vendor_calibration),
         },
         "verify": {"max_drop": max_drop, "repair": repair},
         "repair": o.repair_section(allow, budget, keep_outputs, time_limit, seed),

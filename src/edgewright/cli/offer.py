@@ -16,14 +16,12 @@ def offer_toolchain(target: str, *, yes: bool) -> None:
     import typer
 
     from edgewright.cli.console import err
-    from edgewright.targets.registry import get_backend
-    from edgewright.toolchains.environments import ToolchainMissing, ensure
+    from edgewright.targets.naming import parse_target
+    from edgewright.targets.registry import get_backend, toolchain_version
+    from edgewright.toolchains.environments import ensure
     from edgewright.toolchains.vendors import vendor_spec
 
-    backend = get_backend(target)
-    try:
-        backend.toolchain()
-        backend.host()
-    except ToolchainMissing:
+    version = toolchain_version(get_backend(target))
+    if version is not None:
         ask = (lambda question: bool(typer.confirm(question, err=True))) if sys.stdin.isatty() else None
-        ensure(vendor_spec(target.partition("/")[0]), yes=yes, ask=ask, tell=lambda line: err(f"  {line}"))
+        ensure(vendor_spec(parse_target(target).vendor), version, yes=yes, ask=ask, tell=lambda line: err(f"  {line}"))

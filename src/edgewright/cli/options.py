@@ -28,7 +28,9 @@ Calibration = Annotated[
 ]
 Target = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--target", metavar="VENDOR/CHIP", help="See `edgewright targets`. [default: onnxruntime/cpu]"),
+    typer.Option(
+        "--target", metavar="VENDOR/CHIP[==VERSION]", help="As `edgewright targets` lists. [default: onnxruntime/cpu]"
+    ),
 ]
 ModelOrRun = Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")]
 RunOut = Annotated[
@@ -98,12 +100,17 @@ def data_section(images: Path | None, labels: Path | None, calibration: Path | N
     return {name: None if path is None else str(path) for name, path in given.items()}
 
 
+def words(text: str | None) -> list[str] | None:
+    """`a,b` as a list; None where nothing was said."""
+    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
 def repair_section(
     allow: str | None, budget: str | None, keep_outputs: bool, time_limit: float | None, seed: int | None
 ) -> dict[str, Any]:
     """The repair section of a recipe, from flags."""
     return {
-        "allow": None if allow is None else [word.strip() for word in allow.split(",") if word.strip()],
+        "allow": words(allow),
         "budget": budget,
         "keep_outputs": keep_outputs or None,
         "time_limit": time_limit,

@@ -91,13 +91,15 @@ def remove_command(name: Name, as_json: o.AsJson = False) -> int:
     help="Say whether the toolchains are in order; with TARGET, take small control models through it.\n\n"
     "The control models tell a broken toolchain from a broken model: each is built in float and int8, and its outputs "
     "are compared with those of ONNX Runtime.\n\n"
-    "Example: edgewright toolchain doctor sophgo/bm1684",
+    "Example: edgewright toolchain doctor sophgo/bm1684==1.6",
 )
 @verb
 def doctor_command(
     target: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(metavar="[TARGET]", help="See `edgewright targets`.", show_default=False),
+        typer.Argument(
+            metavar="[TARGET]", help="VENDOR/CHIP[==VERSION]; see `edgewright targets`.", show_default=False
+        ),
     ] = None,
     control: Annotated[
         Optional[list[str]],  # noqa: UP045

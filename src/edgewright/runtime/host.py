@@ -10,15 +10,15 @@ _SAME = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
 def backend_for(manifest: Manifest, where: str) -> Backend:
-    """The backend of a bundle's target.
+    """The backend of a bundle's target, with the version of the toolchain that built it.
 
     Raises:
-        TargetMismatch: this Edgewright knows no such target.
+        TargetMismatch: this Edgewright knows no such target, or no such version.
     """
-    from edgewright.targets.registry import get_backend
+    from edgewright.targets.registry import backend_that_built
 
     try:
-        return get_backend(manifest.target)
+        return backend_that_built(manifest.target, manifest.artifact.toolchain)
     except UserError as error:
         raise TargetMismatch(
             f"this bundle is for {manifest.target}, which this Edgewright cannot run",

@@ -124,6 +124,29 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class Calibrating(Protocol):
+    """A backend whose toolchain has calibrations of its own, to compare ours with."""
+
+    def calibrations(self) -> tuple[str, ...]:
+        """Their names, in the vendor's words."""
+
+    def vendor_plan(
+        self, model: Model, plan: PrecisionPlan, method: str, samples: Samples, folder: Path
+    ) -> PrecisionPlan:
+        """`plan` with the ranges that the toolchain finds by itself; ops, widths and weights stay.
+
+        Args:
+            method: one of `calibrations`.
+            samples: network inputs of that many calibration images; the backend says how many it takes.
+            folder: to work in.
+
+        Raises:
+            UserError: there is no such method.
+            ToolchainError: the toolchain failed.
+        """
+
+
+@runtime_checkable
 class Drafting(Protocol):
     """A backend that can give, much sooner than `build`, an artifact that computes the same but cannot ship."""
 

@@ -19,9 +19,21 @@ def load_facts(vendor: str) -> Mapping[str, Any]:
     return loads_toml(file.read_text(encoding="utf-8"))
 
 
-def fusion_profile(facts: Mapping[str, Any], chip: str) -> FusionProfile:
+def chip_facts(vendor: str, chip: str, version: str | None = None) -> Mapping[str, Any]:
+    """The table of a chip, with what its table `at.VERSION` says of that version of the toolchain on top."""
+    table = load_facts(vendor)["chips"][chip]
+    return {**table, **table.get("at", {}).get(version, {})}
+
+
+def toolchain_facts(vendor: str, version: str | None = None) -> Mapping[str, Any]:
+    """The table of the toolchain, with what its table `at.VERSION` says on top."""
+    table = load_facts(vendor)["toolchain"]
+    return {**table, **table.get("at", {}).get(version, {})}
+
+
+def fusion_profile(facts: Mapping[str, Any], chip: Mapping[str, Any]) -> FusionProfile:
     """The fusion profile of a chip: that of the vendor, and what the chip's own table says otherwise."""
-    table = {**facts["fusion"], **facts["chips"][chip].get("fusion", {})}
+    table = {**facts["fusion"], **chip.get("fusion", {})}
     return FusionProfile(
         quantised_ops=frozenset(table["quantised_ops"]),
         same_grid_ops=frozenset(table["same_grid_ops"]),
@@ -39,19 +51,20 @@ def fusion_profile(facts: Mapping[str, Any], chip: str) -> FusionProfile:
     )
 
 
-def capabilities_of(vendor: str, chip: str, **more: Any) -> Capabilities:
+def capabilities_of(vendor: str, chip: str, version: str | None = None, **more: Any) -> Capabilities:
     """What the facts file says of a chip.
 
     Args:
+        version: of the toolchain.
         more: what it does not say: fields of `Capabilities`.
     """
     facts = load_facts(vendor)
-    table = facts["chips"][chip]
+    table = chip_facts(vendor, chip, version)
     return Capabilities(
         target=f"{vendor}/{chip}",
         title=table["title"],
         precisions=tuple(table["precisions"]),
-        fusion=fusion_profile(facts, chip),
+        fusion=fusion_profile(facts, table),
         min_opset=facts["toolchain"]["min_opset"],
         max_opset=facts["toolchain"]["max_opset"],
         latency=table["latency"],

@@ -96,6 +96,7 @@ class Variant:
         reasons: why it failed, one line each.
         ops: number of ops at each precision, as read back.
         artifact_digest: SHA-256 of what was built.
+        calibration: the vendor's own calibration whose ranges it has ("TPU-MLIR kl"); empty: the ranges are ours.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Variant:
     reasons: tuple[str, ...] = ()
     ops: Mapping[str, int] = field(default_factory=dict)
     artifact_digest: str = ""
+    calibration: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON data."""
@@ -124,6 +126,7 @@ class Variant:
             "reasons": list(self.reasons),
             "ops": dict(self.ops),
             "artifact_digest": self.artifact_digest,
+            "calibration": self.calibration,
         }
 
     @classmethod

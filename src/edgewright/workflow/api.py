@@ -33,6 +33,7 @@ def deploy(
     time_limit: float | None = None,
     seed: int = 0,
     observer: str | None = None,
+    vendor_calibration: Sequence[str] = (),
     contract: Mapping[str, Any] | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     skip_prepare: Sequence[str] = (),
@@ -59,6 +60,7 @@ def deploy(
         keep_outputs: outputs keep name, shape and meaning: nothing is decoded on the host.
         time_limit: seconds for the search; the best so far is kept.
         seed: of everything random in the search.
+        vendor_calibration: calibrations of the target's own toolchain ("kl"), each of which makes rows to compare.
         observer: "minmax", "percentile:99.9", "mse", "entropy"; None: "minmax", and a repair takes ranges by effect.
         contract: parts of the preprocessing contract that differ from the family's preset (`colour`, `resize`, `mean`,
             `std`, `pad_value`, `interpolation`).
@@ -89,7 +91,7 @@ def deploy(
         "target": target,
         "precision": [word.strip() for word in words],
         "contract": dict(contract or {}),
-        "quantise": {"observer": observer},
+        "quantise": {"observer": observer, "vendor_calibration": list(vendor_calibration) or None},
         "verify": {"max_drop": max_drop, "parts": dict(max_parts or {}), "repair": repair},
         "repair": {
             "allow": allow,

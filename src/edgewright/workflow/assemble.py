@@ -100,11 +100,17 @@ def assemble(material: Material) -> Outcome:
 
 
 def choose(precisions: Sequence[str], variants: Sequence[Variant]) -> Variant | None:
-    """What ships: of the first precision in the user's order that has a variant which passed, the last such variant."""
+    """What ships: of the first precision in the user's order that has a variant which passed, the last such variant.
+
+    Rows with a calibration of the vendor's are there to compare: the best of them ships where none of ours passed.
+    """
     for precision in precisions:
         fit = [one for one in variants if one.precision == precision and one.verdict != "failed"]
+        own = [one for one in fit if not one.calibration]
+        if own:
+            return own[-1]
         if fit:
-            return fit[-1]
+            return min(fit, key=lambda one: (one.drop is None, one.drop or 0.0))
     return None
 
 

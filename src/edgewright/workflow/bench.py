@@ -116,7 +116,7 @@ class RepairBench:
     def cost(self, candidate: Candidate) -> Cost:
         """Shares of MACs and conversions."""
         profile = self.material.maker.profile
-        return cost_of(candidate.model, profile, self._plan(candidate), self.material.whole_macs)
+        return cost_of(candidate.model, profile, self.plan(candidate), self.material.whole_macs)
 
     def kept(
         self, name: str, key: Mapping[str, Any], compute: Callable[[Path], dict[str, Any]]
@@ -164,13 +164,14 @@ class RepairBench:
         _, tried = _split(self.calibration)
         return Trials(self.workshop.task, self.calibrated.model, tried)
 
-    def _plan(self, candidate: Candidate) -> PrecisionPlan:
+    def plan(self, candidate: Candidate) -> PrecisionPlan:
+        """How the candidate is built."""
         if candidate.digest not in self._plans:
             self._plans[candidate.digest] = self.material.maker.plan(candidate, self.statistics(candidate))
         return self._plans[candidate.digest]
 
     def _emulated(self, candidate: Candidate) -> Callable[[Feeds], Outputs]:
-        session = ReferenceSession(write_qdq(candidate.model, self._plan(candidate)).data, name=candidate.name)
+        session = ReferenceSession(write_qdq(candidate.model, self.plan(candidate)).data, name=candidate.name)
         restorer = Restorer(candidate.restore)
         return lambda feeds: restorer(session(feeds))
 
@@ -190,7 +191,7 @@ class RepairBench:
         return built
 
     def _make(self, candidate: Candidate, *, draft: bool) -> Built:
-        plan = self._plan(candidate)
+        plan = self.plan(candidate)
         told = self.findings(candidate, plan) if self.findings is not None else ()
         steps = (*told, *_steps(candidate))
         model, restore = candidate.model, candidate.restore

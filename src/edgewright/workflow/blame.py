@@ -44,7 +44,7 @@ def blamed(
     except ToolchainMissing:
         raise
     except ToolchainError as error:
-        _keep(error, log)
+        keep_log(error, log)
         precisions: set[str] = {"float"} if plan is None else {str(one) for one in plan.ops.values()}
         issues = issues_of(backend, model, family, sorted(precisions))
         told = [f"known issue {issue.code}: {issue.what} (it shows as: {issue.shows})" for issue in issues]
@@ -68,7 +68,8 @@ def blame_note(backend: Backend, family: str, precision: str, progress: Progress
     )
 
 
-def _keep(error: ToolchainError, log: Path) -> None:
+def keep_log(error: ToolchainError, log: Path) -> None:
+    """Copy the tool's log out of a folder that goes away, and let the error name the copy."""
     if error.log and Path(error.log).is_file():
         with explained_write_errors(log):
             log.parent.mkdir(parents=True, exist_ok=True)

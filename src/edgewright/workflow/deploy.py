@@ -17,7 +17,7 @@ from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.quant.observers import parse_observer
 from edgewright.targets.backend import Backend
-from edgewright.targets.registry import get_backend
+from edgewright.targets.registry import get_backend, toolchain_version
 from edgewright.verify.results import RunReport, Variant
 from edgewright.verify.verdict import Limits, limits
 from edgewright.workflow.assemble import Material, assemble
@@ -26,7 +26,7 @@ from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.given import check_model_file, check_precisions, read_task
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
-from edgewright.workflow.known import issue_notes, toolchain_version
+from edgewright.workflow.known import issue_notes
 from edgewright.workflow.measured import Task
 from edgewright.workflow.notes import VOID, failing_precision, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
@@ -36,6 +36,7 @@ from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.timing import latency_stage
 from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.vendor_rows import check_methods
 from edgewright.workflow.versions import code_digest, library_versions
 
 
@@ -93,6 +94,7 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     started = time.perf_counter()
     backend = get_backend(recipe.target)
     check_precisions(recipe.target, recipe.precision, backend)
+    check_methods(recipe.target, recipe.quantise.vendor_calibration, recipe.precision, backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
     source = Path(recipe.model.path)

@@ -9,7 +9,9 @@ from typing import Any
 
 from edgewright.diagnose.controls import CONTROLS, ControlResult, run_control
 from edgewright.errors import EdgewrightError
-from edgewright.targets.registry import get_backend
+from edgewright.targets.backend import Backend
+from edgewright.targets.naming import parse_target
+from edgewright.targets.registry import get_backend, toolchain_version
 from edgewright.toolchains.environments import Environment, ToolchainMissing, environment, installed
 from edgewright.toolchains.finish import system_glibc
 from edgewright.toolchains.install import probe
@@ -151,7 +153,7 @@ def examine_target(
     """Take the control models through a target's toolchain and compare each by part with ONNX Runtime.
 
     Args:
-        target: `vendor/chip`.
+        target: `vendor/chip` or `vendor/chip==VERSION`.
         folder: where to build; what came out right is deleted again, what did not is kept with its log.
         precisions: to build in; what the chip has not is told so.
         controls: names of the controls; none: all.
@@ -161,7 +163,7 @@ def examine_target(
         ToolchainMissing: the toolchain is not installed.
     """
     backend = get_backend(target)
-    _check_installed(target)
+    _check_installed(backend)
     toolchain = dict(backend.toolchain())
     chosen = [CONTROLS.get(name) for name in controls] or list(CONTROLS)
     results: list[ControlResult] = []
@@ -176,32 +178,26 @@ def examine_target(
                     shutil.rmtree(place, ignore_errors=True)
                 else:
                     ops = {node.op_type for node in control.build().ir.graph}
-                    issues[control.name, precision] = _known(target, ops, control.name, precision)
+                    issues[control.name, precision] = _known(backend, ops, control.name, precision)
                 results.append(result)
                 advance()
     return TargetHealth(target, toolchain, tuple(results), issues)
 
 
-def _check_installed(target: str) -> None:
+def _check_installed(backend: Backend) -> None:
     """Say once that the toolchain is missing, and not for every control."""
-    vendor, _, version = _named(target)
-    if vendor in vendors():
-        environment(vendor_spec(vendor), version)
+    version = toolchain_version(backend)
+    if version is not None:
+        environment(vendor_spec(parse_target(backend.capabilities().target).vendor), version)
 
 
-def _known(target: str, ops: set[str], family: str, precision: str) -> tuple[KnownIssue, ...]:
+def _known(backend: Backend, ops: set[str], family: str, precision: str) -> tuple[KnownIssue, ...]:
     """Known issues of the version that the target's toolchain is used in."""
-    vendor, chip, version = _named(target)
-    if vendor not in vendors():
+    version = toolchain_version(backend)
+    if version is None:
         return ()
-    return known(vendor, version or vendor_spec(vendor).default, chip, ops, family, precision)
-
-
-def _named(target: str) -> tuple[str, str, str | None]:
-    """Vendor, chip and version (None: the default one) of `VENDOR/CHIP` or `VENDOR/CHIP==VERSION`."""
-    vendor, _, rest = target.partition("/")
-    chip, _, version = rest.partition("==")
-    return vendor, chip, version or None
+    named = parse_target(backend.capabilities().target)
+    return known(named.vendor, version, named.chip, ops, family, precision)
 
 
 def _examine(spec: ToolchainSpec, version: str, folder: Path) -> Health:

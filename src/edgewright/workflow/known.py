@@ -7,8 +7,9 @@ from collections.abc import Collection
 from edgewright.findings import Finding, Severity
 from edgewright.graph.model import Model
 from edgewright.targets.backend import Backend
+from edgewright.targets.registry import toolchain_version
 from edgewright.toolchains.known_issues import KnownIssue
-from edgewright.toolchains.vendors import known, vendor_spec, vendors
+from edgewright.toolchains.vendors import known
 
 
 def issue_notes(backend: Backend, model: Model, family: str, precisions: Collection[str]) -> list[Finding]:
@@ -48,9 +49,3 @@ def issues_of(backend: Backend, model: Model, family: str, precisions: Collectio
         if not issue.handled
     ]
     return tuple(dict.fromkeys(found))
-
-
-def toolchain_version(backend: Backend) -> str | None:
-    """Version of the vendor's toolchain behind a target; None where none takes part: embedded or emulated."""
-    vendor = backend.capabilities().target.partition("/")[0]
-    return backend.toolchain().get(vendor_spec(vendor).title) if vendor in vendors() else None

@@ -27,6 +27,7 @@ from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.variants import Built, Workshop
+from edgewright.workflow.vendor_rows import VendorRows, bare
 
 TRIAL_IMAGES = 64
 """Calibration images whose histograms are taken when a repair needs them: so many say what all of them would, and a
@@ -40,7 +41,7 @@ class Quantised:
     """Variants of one precision.
 
     Attributes:
-        built: in the order of the table; the last one ships if it passed.
+        built: in the order of the table; the last one of ours ships if it passed.
         repair: the search for a repair as JSON data; None where there was none.
         findings: what the search says as a whole.
     """
@@ -74,15 +75,24 @@ class Quantiser:
         calibrated = self.calibrate(USUAL if observer == AUTO else observer, None)
         plan = calibrated.plan(precision)
         first = self.workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.evaluation)))
-        if not (self.recipe.verify.repair and self.may_repair and self._falls_short(first)):
+        rows = VendorRows(self.workshop, calibrated.images, self.recipe.quantise.vendor_calibration)
+        compared = rows.of_plan(calibrated.model, plan, precision)
+        short = all(self._falls_short(one) for one in (first, *compared))
+        if not (self.recipe.verify.repair and self.may_repair and short):
             (self.workshop.run.path / JOURNAL).unlink(missing_ok=True)  # of an older run: nothing was searched here
-            return Quantised((first,))
+            return Quantised((first, *compared), findings=tuple(rows.findings))
         budget = self._budget()
         bench = self._bench(calibrated, precision, budget)
         start = _start(calibrated, precision)
         bench.built.append((start, first))
         result = Search(bench, budget, self.recipe.repair.allow).run(start)
-        return self._told(bench, result, start, precision)
+        told = self._told(bench, result, start, precision)
+        if result.best is not None:
+            best = bare(result.best.candidate, USUAL)
+            if best.digest != start.digest:
+                compared += rows.of_candidate(best, bench.plan(best), precision)
+        first, *others = told.built
+        return replace(told, built=(first, *compared, *others), findings=(*told.findings, *rows.findings))
 
     def _told(self, bench: RepairBench, result: SearchResult, start: Candidate, precision: str) -> Quantised:
         """The rows that a reader wants to see: the start, what no other beats, and last the best, which ships."""

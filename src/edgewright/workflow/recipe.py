@@ -53,12 +53,21 @@ class QuantiseSection(_Section):
         symmetric: zero point 0, or the middle of an unsigned type, for activations.
         activation: code type of activations; empty takes the target's.
         per_channel: a grid per output channel for weights.
+        vendor_calibration: calibrations of the vendor's own toolchain ("kl"), each of which makes rows to compare.
     """
 
     observer: str = AUTO
     symmetric: bool = False
     activation: Literal["", "uint8", "int8"] = ""
     per_channel: bool = True
+    vendor_calibration: tuple[str, ...] = ()
+
+    @field_validator("vendor_calibration")
+    @classmethod
+    def _each_once(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(methods)) < len(methods):
+            raise ValueError("a calibration is named twice")
+        return methods
 
 
 class VerifySection(_Section):

@@ -39,6 +39,7 @@ class Built:
         stage: name of the stage in `measured` that this variant is.
         findings: static rules, what the toolchain did, degenerate outputs.
         restore: computes the model's outputs from the artifact's, where the artifact is of a rewritten model.
+        calibration: the vendor's own calibration whose ranges it has ("TPU-MLIR kl"); empty: the ranges are ours.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Built:
     stage: str
     findings: tuple[Finding, ...]
     restore: Model | None = None
+    calibration: str = ""
 
     @property
     def errors(self) -> tuple[PartError, ...]:
@@ -95,6 +97,7 @@ class Built:
             reasons=reasons,
             ops={name: int(self.artifact.read_back[name]) for name in ("int8", "int16", "float")},
             artifact_digest=self.artifact.digest,
+            calibration=self.calibration,
         )
 
 

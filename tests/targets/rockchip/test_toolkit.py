@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -117,17 +118,50 @@ def test_the_toolkits_own_calibrations_are_plans(tmp_path: Path) -> None:
     backend = RockchipBackend("rk3588")
     generator = np.random.default_rng(0)
     tailed = [{"x": generator.standard_t(3, (1, 3, 16, 16)).astype(np.float32)} for _ in range(16)]
+    ours = plan_for(silu_model(), {"n": "int16", "t": "int16"})
     plans = {
-        algorithm: backend.vendor_plan(silu_model(), algorithm, lambda count: tailed[:count], tmp_path / algorithm)
-        for algorithm in ("normal", "mmse", "kl_divergence")
+        method: backend.vendor_plan(silu_model(), ours, method, lambda count: tailed[:count], tmp_path / method)
+        for method in backend.calibrations()
     }
-    assert all({"x", "m", "n", "y"} <= set(plan.activations) for plan in plans.values())
+    assert set(plans) == {"normal", "mmse", "kl"}
+    for plan in plans.values():
+        assert plan.activations.keys() == ours.activations.keys()
+        assert plan.ops == ours.ops
+        assert plan.activations["n"] is ours.activations["n"], "the toolkit calibrates for 8 bits"
+        assert plan.activations["m"].scale != ours.activations["m"].scale
     assert len({plan.digest for plan in plans.values()}) == 3
     artifact = backend.build(silu_model(), plans["mmse"], tmp_path / "built", lambda count: tailed[:count])
     found = backend.read_plan(artifact.path).activations
     assert found["m"].scale == pytest.approx(plans["mmse"].activations["m"].scale, rel=1e-4)
-    with pytest.raises(UserError, match="no algorithm 'best'"):
-        backend.vendor_plan(silu_model(), "best", samples, tmp_path / "none")
+    with pytest.raises(UserError, match="no calibration 'best'"):
+        backend.vendor_plan(silu_model(), ours, "best", samples, tmp_path / "none")
+
+
+@pytest.mark.parametrize("version", ["2.3.2", "2.5.0"])
+def test_rv1126b_fuses_what_the_facts_of_the_version_say(version: str, tmp_path: Path) -> None:
+    from edgewright.toolchains.environments import ensure
+    from edgewright.toolchains.vendors import vendor_spec
+
+    ensure(vendor_spec("rockchip"), version, yes=True)
+    backend = RockchipBackend("rv1126b", version)
+    backend.build(silu_model(), plan_for(silu_model()), tmp_path, samples)
+    table = read_built(tmp_path).table
+    assert table["c"]["fused"] is backend.capabilities().fusion.fuse_silu
+    assert table["p"]["fused"] is backend.capabilities().fusion.fuse_residual
+
+
+def test_a_rewrite_that_dies_on_a_yolov8_head_is_left_out_in_the_version_that_has_it(tmp_path: Path) -> None:
+    """A Conv that is read through Reshape and Split: IndexError with 2.5.0, unless it is told to leave the rule out."""
+    from edgewright.diagnose.controls import CONTROLS
+    from edgewright.toolchains.environments import ensure
+    from edgewright.toolchains.vendors import vendor_spec
+
+    ensure(vendor_spec("rockchip"), "2.5.0", yes=True)
+    backend = RockchipBackend("rk3588", "2.5.0")
+    artifact = backend.build(CONTROLS.get("yolov8-head").build(), None, tmp_path)
+    request = json.loads((tmp_path / "request.json").read_text(encoding="utf-8"))
+    assert request["arguments"]["options"]["disable_rules"] == ["seperate_conv_rs_split"]
+    assert artifact.path.is_file()
 
 
 def test_one_channel(tmp_path: Path) -> None:

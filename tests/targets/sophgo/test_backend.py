@@ -106,7 +106,7 @@ def test_a_chip_file_that_computes_something_else_is_told(
 def test_whose_figures_are_shown_is_told() -> None:
     apart = {"samples": 2, "same": False, "largest": 9.0, "relative_l2": 0.5}
     (found,) = review(artifact(identity=apart, most_images=64, float_before_codes=["a_Conv"]), None)
-    assert found.code == "EW608"
+    assert found.code == "EW609"
     assert "0.5 apart (relative L2 on 2 images)" in found.message
     assert "a_Conv are put on codes" in found.message
     assert found.message.endswith("Figures are the chip file's, on 64 images at most.")

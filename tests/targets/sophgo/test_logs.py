@@ -22,6 +22,7 @@ EXPECTED = {
     "empty": ("input-count", "0 inputs"),
     "gridsample": ("grid-sample-mode", "GridSample"),
     "killed": ("compiler-died-silently", "killed"),
+    "missing_image": ("missing-image", "nothing.npz"),
     "missing_model": ("missing-model", "nosuch.onnx"),
     "mode_int16": ("unknown-mode", "INT16"),
     "no_images": ("no-images", "no image"),

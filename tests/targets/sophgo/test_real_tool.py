@@ -101,7 +101,7 @@ def test_behind_a_float_layer_the_chips_file_is_what_counts(tmp_path: Path) -> N
     assert mixed.read_back["float_before_codes"] == ["x1_Relu"]
     assert mixed.read_back["most_images"] == 64
     assert mixed.read_back["ran_on"].endswith("bm1684x simulated, its own file")
-    assert next(finding.code for finding in backend.review(mixed, plan)) == "EW608"
+    assert next(finding.code for finding in backend.review(mixed, plan)) == "EW609"
     feeds = images(9)
     draft = backend.draft(model, plan, tmp_path / "draft", images)
     assert "most_images" not in draft.read_back, "there is no file of the chip"
@@ -245,10 +245,25 @@ def test_the_vendors_own_calibration_gives_a_plan(made: Environment, tmp_path: P
     model = network()
     plan = planned(model, "bm1684x", TAIL)
     read = transform(made, model, tmp_path / "build")
-    found = vendor_plan(made, plan, read, images(6), "max")
+    found = vendor_plan(made, plan, read, images, "max")
     assert found.activations.keys() == plan.activations.keys()
-    seen = [ReferenceSession(model.data)(sample)["pooled"] for sample in images(6)]
-    assert float(found.activations["pooled"].scale) * 127 == pytest.approx(max(np.abs(x).max() for x in seen), rel=0.2)
+    seen = [ReferenceSession(model.data)(sample)["pooled"] for sample in images(100)]
+    assert float(found.activations["pooled"].scale) * 127 == pytest.approx(max(np.abs(x).max() for x in seen), rel=0.05)
     assert "max" in found.origin["observer"]
     with pytest.raises(UserError, match="'median'"):
-        vendor_plan(made, plan, read, images(1), "median")
+        vendor_plan(made, plan, read, images, "median")
+
+
+@pytest.mark.parametrize("version", ["1.30.2", "1.6"])
+def test_every_calibration_of_a_version_gives_ranges_of_its_own(version: str, tmp_path: Path) -> None:
+    """The options by which one is chosen differ from version to version."""
+    ensure(vendor_spec("sophgo"), version, yes=True)
+    backend, model = SophgoBackend("bm1684x", version), network()
+    plan = planned(model, "bm1684x", TAIL)
+    plans = {
+        method: backend.vendor_plan(model, plan, method, lambda count: images(min(count, 8)), tmp_path / method)
+        for method in backend.calibrations()
+    }
+    assert {"kl", "max", "percentile9999"} <= set(plans)
+    assert len({found.digest for found in plans.values()}) == len(plans)
+    assert all(found.ops == plan.ops and found.weights == plan.weights for found in plans.values())

@@ -115,6 +115,7 @@ def _precision(plan: PrecisionPlan) -> str:
     return "int16" if "int16" in plan.ops.values() and "int8" not in plan.ops.values() else "int8"
 
 
-def open_backend(chip: str) -> OnnxRuntimeBackend:
+def open_backend(chip: str, version: str | None = None) -> OnnxRuntimeBackend:
     """The backend of one chip of this vendor."""
+    del version  # the one that is imported here
     return OnnxRuntimeBackend(chip)

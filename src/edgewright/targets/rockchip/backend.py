@@ -19,6 +19,7 @@ from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.layered import Single, Traceable, sort_out
 from edgewright.targets.rockchip.accuracy import by_tensor, errors_of_single_layers, places
 from edgewright.targets.rockchip.calibrate import (
+    ALGORITHMS,
     FUSED_FILE,
     STATE_FILE,
     calibrate,
@@ -60,6 +61,7 @@ class RockchipBackend:
         return capabilities_of(
             VENDOR,
             self._chip,
+            self._tool.version,
             runs_here=_runs_here(),
             reason="" if _runs_here() else f"{NAME} runs on Linux on x86-64 only",
             emulated=True,
@@ -158,25 +160,24 @@ class RockchipBackend:
         """Precisions that did not take hold, and ranges that the toolkit replaced."""
         return [] if plan is None else review(artifact, plan, read_built(artifact.folder))
 
-    def vendor_plan(self, model: Model, algorithm: str, samples: Samples, folder: Path) -> PrecisionPlan:
-        """A plan in int8 with the ranges of the toolkit's own calibration, to build like any other.
+    def calibrations(self) -> tuple[str, ...]:
+        """The toolkit's own calibrations."""
+        return tuple(ALGORITHMS)
 
-        Args:
-            algorithm: one of `calibrate.ALGORITHMS`.
-
-        Raises:
-            UserError: no such algorithm.
-            ToolchainError: the toolkit failed.
-        """
-        found = calibrate(self._tool, model, algorithm, folder, samples)
-        activations = {
+    def vendor_plan(
+        self, model: Model, plan: PrecisionPlan, method: str, samples: Samples, folder: Path
+    ) -> PrecisionPlan:
+        """See `targets.backend.Calibrating`. Tensors of 16 bits keep our ranges, which the toolkit has none for."""
+        found = calibrate(self._tool, model, method, folder, samples)
+        grids = {
             ours: grid_of(found.parameters[name])
             for name, ours in found.matched.items()
             if found.parameters.get(name, {}).get("dtype") == "int8"
         }
-        names = [node.name or "" for node in model.ir.graph]
-        origin = {"observer": f"{NAME} {self._tool.version} {algorithm}"}
-        return PrecisionPlan(model.digest, activations, {}, dict.fromkeys(names, "int8"), origin=origin)
+        own = {name: grids.get(name, grid) for name, grid in plan.activations.items() if grid.bits == 8}
+        narrowed = {name: grids.get(name, grid) for name, grid in plan.narrowed.items()}
+        origin = {**plan.origin, "observer": f"{NAME} {self._tool.version} {method}"}
+        return replace(plan, activations={**plan.activations, **own}, narrowed=narrowed, origin=origin)
 
     def _without_float(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """On a chip without float the toolkit quantises on its own what the plan leaves in float for lack of a rule."""
@@ -221,8 +222,8 @@ def _precision(plan: PrecisionPlan) -> str:
     return "int16" if "int16" in plan.ops.values() and "int8" not in plan.ops.values() else "int8"
 
 
-def open_backend(chip: str) -> Backend:
-    """The backend of one chip of this vendor."""
+def open_backend(chip: str, version: str | None = None) -> Backend:
+    """The backend of one chip of this vendor, with a version of the toolkit (None: the default one)."""
     if load_facts(VENDOR)["chips"][chip].get("toolkit", 2) == 1:
         return EmulatedBackend(chip)
-    return RockchipBackend(chip)
+    return RockchipBackend(chip, version)

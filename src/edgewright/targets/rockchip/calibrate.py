@@ -19,8 +19,8 @@ from edgewright.targets.rockchip.handover import model_for_toolkit
 from edgewright.targets.rockchip.plan import Prepared, prepared_from
 from edgewright.targets.rockchip.tool import MODEL_FILE, NAME, Tool
 
-ALGORITHMS = ("normal", "mmse", "kl_divergence")
-"""The toolkit's own calibrations."""
+ALGORITHMS = {"normal": "normal", "mmse": "mmse", "kl": "kl_divergence"}
+"""The toolkit's own calibrations, and what it calls them."""
 FUSED_FILE, STATE_FILE = "fused.onnx", "state.json"
 RANGE_IMAGES = 8
 """For the few tensors of the fused graph that the plan has no range for, and to tell which tensor is which."""
@@ -59,8 +59,8 @@ def calibrate(tool: Tool, model: Model, algorithm: str, folder: Path, samples: S
         WorkerFailed: the toolkit failed.
     """
     if algorithm not in ALGORITHMS:
-        raise UserError(f"{NAME} has no algorithm {algorithm!r}", todo=f"it has {', '.join(ALGORITHMS)}")
-    options = {"quantized_algorithm": algorithm}
+        raise UserError(f"{NAME} has no calibration {algorithm!r}", todo=f"it has {', '.join(ALGORITHMS)}")
+    options = {"quantized_algorithm": ALGORITHMS[algorithm]}
     return _joined(tool, "calibrate", options, model, folder, samples, _ALGORITHM_IMAGES)
 
 
@@ -88,7 +88,7 @@ def _joined(
             files = _write(model, itertools.islice(samples(count), count), place)
         ranges = observed_ranges(model, _read(model, folder, files))
         arguments = {"samples": files, "options": dict(options)}
-        return prepared_from(tool.call(command, arguments, folder), model, ranges)
+        return prepared_from(tool.call(command, arguments, folder, samples=len(files)), model, ranges)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

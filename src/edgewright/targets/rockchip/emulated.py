@@ -16,7 +16,7 @@ import numpy as np
 
 from edgewright.errors import UserError
 from edgewright.files import digest_of, explained_write_errors, write_bytes_atomic, write_json_atomic, write_text_atomic
-from edgewright.findings import Finding
+from edgewright.findings import Finding, Severity
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession
@@ -118,9 +118,20 @@ class EmulatedBackend:
         return read_qdq(load_model(path))
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
-        """Nothing: what is emulated is the plan itself."""
-        del artifact, plan
-        return []
+        """Where the job is; what is emulated is the plan itself."""
+        del plan
+        able = self.capabilities()
+        job = f"{artifact.read_back['job']}/convert.py"
+        return [
+            Finding(
+                "EW608",
+                Severity.INFO,
+                artifact.target,
+                f"{able.target} is emulated by Edgewright: no toolchain of the vendor's took part. The artifact holds "
+                f"a job that builds this plan for the chip with your own RKNN-Toolkit 1.x: {job}.",
+                {"job": artifact.read_back["job"]},
+            )
+        ]
 
     def _write_job(
         self, model: Model, plan: PrecisionPlan | None, folder: Path, samples: Samples | None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgewright.targets.facts import load_facts
 from edgewright.toolchains.environments import Environment, environment, installed
 from edgewright.toolchains.limits import Limits
 from edgewright.toolchains.spec import ToolchainSpec
@@ -65,6 +66,8 @@ class Tool:
             WorkerFailed: it died, hung, raised or returned an error value.
         """
         limits = Limits(_BUILD.seconds + samples * _SECONDS_A_SAMPLE, _BUILD.memory_mb)
-        whole = {"platform": self.chip, "model": MODEL_FILE, **arguments}
+        disabled = load_facts(VENDOR)["toolchain"]["disabled_rules"].get(self.version)
+        options = {**({"disable_rules": list(disabled)} if disabled else {}), **arguments.get("options", {})}
+        whole = {"platform": self.chip, "model": MODEL_FILE, **arguments, "options": options}
         reply = call(self.environment, _WORKER, command, whole, folder, limits, rules=vendor_rules(VENDOR))
         return reply.result

@@ -28,7 +28,7 @@ from edgewright.targets.sophgo.build import (
     tables_for,
     transform,
 )
-from edgewright.targets.sophgo.calibration import vendor_plan
+from edgewright.targets.sophgo.calibration import methods, vendor_plan
 from edgewright.targets.sophgo.layers import errors_alone, present_tensors, program
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
 from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir, tensor_types
@@ -71,6 +71,7 @@ class SophgoBackend:
         return capabilities_of(
             VENDOR,
             self._chip,
+            vendor_spec(VENDOR).version_name(self._version),
             runs_here=platform.machine() == "x86_64" and platform.system() == "Linux",
             reason="TPU-MLIR exists for Linux on x86-64 only",
             emulated=True,
@@ -173,12 +174,16 @@ class SophgoBackend:
         """What a lowered module says; `names.json` lies beside it."""
         return built_plan(parse_mlir(path.read_text(encoding="utf-8")), _lookup(path.parent))
 
+    def calibrations(self) -> tuple[str, ...]:
+        """TPU-MLIR's own calibrations."""
+        return tuple(methods(vendor_spec(VENDOR).version_name(self._version)))
+
     def vendor_plan(
-        self, model: Model, plan: PrecisionPlan, folder: Path, feeds: Iterable[Feeds], method: str
+        self, model: Model, plan: PrecisionPlan, method: str, samples: Samples, folder: Path
     ) -> PrecisionPlan:
-        """`plan` with ranges of the vendor's own calibration, to compare with; methods are `calibration.METHODS`."""
+        """See `targets.backend.Calibrating`."""
         made = self._environment()
-        return vendor_plan(made, plan, transform(made, model, folder / "calibration"), feeds, method)
+        return vendor_plan(made, plan, transform(made, model, folder / "calibration"), samples, method)
 
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """What the chip is expected to make of a plan, without asking TPU-MLIR: what an emulation should compute."""
@@ -288,6 +293,6 @@ def _module_files(folder: Path, files: Sequence[str]) -> list[Path]:
     return [folder / name for name in (LOWERED, *(name for name in files if name.endswith(".npz")))]
 
 
-def open_backend(chip: str) -> SophgoBackend:
-    """The backend of one chip of this vendor."""
-    return SophgoBackend(chip)
+def open_backend(chip: str, version: str | None = None) -> SophgoBackend:
+    """The backend of one chip of this vendor, with a version of TPU-MLIR (None: the default one)."""
+    return SophgoBackend(chip, version)

@@ -6,54 +6,74 @@ unless asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edgewright.errors import DataError, UserError
+from edgewright.errors import DataError, ToolchainError, UserError
 from edgewright.files import write_text_atomic
 from edgewright.quant.plan import PrecisionPlan
-from edgewright.targets.sophgo.build import Transformed
-from edgewright.targets.sophgo.process import call_worker
+from edgewright.targets.facts import toolchain_facts
+from edgewright.targets.sophgo.build import Samples, Transformed
+from edgewright.targets.sophgo.process import VENDOR, call_worker
 from edgewright.targets.sophgo.session import Feeds
 from edgewright.targets.sophgo.tables import read_calibration_table
 from edgewright.toolchains.environments import Environment
 
-METHODS = ("kl", "mse", "max", "percentile9999")
 _TABLE, _LIST = "vendor_table.txt", "images.txt"
+_SAYS_METHOD = "threshold calculation method:"
+_IMAGES = 100
+"""The vendor's guide asks for 100 to 1000; each takes seconds."""
+
+
+def methods(version: str) -> Mapping[str, Sequence[str]]:
+    """The calibrations of a version, each with the options of run_calibration.py that choose it."""
+    found: Mapping[str, Sequence[str]] = toolchain_facts(VENDOR, version)["calibrations"]
+    return found
 
 
 def vendor_plan(
-    made: Environment, plan: PrecisionPlan, read: Transformed, feeds: Iterable[Feeds], method: str
+    made: Environment, plan: PrecisionPlan, read: Transformed, samples: Samples, method: str
 ) -> PrecisionPlan:
     """`plan` with the ranges that the vendor's calibration finds on the same samples.
 
     Args:
         made: TPU-MLIR's environment.
         read: the model as TPU-MLIR read it.
-        feeds: calibration samples.
-        method: one of `METHODS`.
+        samples: network inputs of that many calibration images.
+        method: one of `methods`.
 
     Raises:
         UserError: no such method.
         DataError: there are no samples.
-        ToolchainError: the vendor's calibration failed.
+        ToolchainError: the vendor's calibration failed, or its table says that it used another method.
     """
-    if method not in METHODS:
-        raise UserError(f"TPU-MLIR has no calibration {method!r}", todo=f"choose one of {', '.join(METHODS)}")
-    paths = _save(read.folder, feeds)
+    known = methods(made.version)
+    if method not in known:
+        raise UserError(f"TPU-MLIR {made.version} has no calibration {method!r}", todo=f"it has {', '.join(known)}")
+    paths = _save(read.folder, itertools.islice(samples(_IMAGES), _IMAGES))
     if not paths:
         raise DataError("there are no samples to calibrate on", todo="give calibration images")
     write_text_atomic(read.folder / _LIST, "".join(f"{path}\n" for path in paths))
-    arguments = {"module": read.module, "list": _LIST, "count": len(paths), "method": method, "table": _TABLE}
-    call_worker(made, "calibrate", arguments, read.folder)
-    rows = read_calibration_table((read.folder / _TABLE).read_text(encoding="utf-8"))
+    arguments = {"module": read.module, "list": _LIST, "count": len(paths), "table": _TABLE}
+    call_worker(made, "calibrate", {**arguments, "options": list(known[method])}, read.folder)
+    text = (read.folder / _TABLE).read_text(encoding="utf-8")
+    _check_method(text, method)
+    rows = read_calibration_table(text)
     found = {read.names.tensors[name]: row.grid for name, row in rows.items() if name in read.names.tensors}
     activations = {name: found.get(name, grid) for name, grid in plan.activations.items()}
     origin = {**plan.origin, "observer": f"TPU-MLIR {made.version} {method}", "images": len(paths)}
     return replace(plan, activations=activations, origin=origin)
+
+
+def _check_method(table: str, method: str) -> None:
+    """The head of a table says by which method it was made; versions before 1.8 do not."""
+    said = next((line for line in table.splitlines() if _SAYS_METHOD in line), None)
+    if said is not None and method not in said.partition(_SAYS_METHOD)[2]:
+        raise ToolchainError(f"TPU-MLIR was asked to calibrate by {method!r}, but did otherwise", why=said.strip("# "))
 
 
 def _save(folder: Path, feeds: Iterable[Feeds]) -> list[Path]:

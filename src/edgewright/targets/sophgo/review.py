@@ -35,7 +35,7 @@ def _identity(artifact: Artifact) -> list[Finding]:
     )
     rests = f" Figures are the chip file's, on {most} images at most." if most is not None else ""
     evidence = {**found, "float_before_codes": before}
-    return [Finding("EW608", Severity.INFO, artifact.target, f"{gap}{why if before else ''}.{rests}", evidence)]
+    return [Finding("EW609", Severity.INFO, artifact.target, f"{gap}{why if before else ''}.{rests}", evidence)]
 
 
 def _plan(artifact: Artifact) -> list[Finding]:

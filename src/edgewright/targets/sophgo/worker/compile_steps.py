@@ -54,9 +54,9 @@ def deploy(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def calibrate(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The vendor's own calibration: {"module", "list", "count", "method", "table"} to {"table"}."""
+    """The vendor's own calibration: {"module", "list", "count", "options", "table"} to {"table"}."""
     options = ["--data_list", arguments["list"], "--input_num", str(arguments["count"])]
-    options += ["--cali_method", arguments["method"], "-o", arguments["table"]]
+    options += [*arguments["options"], "-o", arguments["table"]]
     vendor_scripts.run("run_calibration.py", [arguments["module"], *options])
     vendor_scripts.wanted(arguments["table"])
     return {"table": arguments["table"]}
@@ -74,7 +74,9 @@ def _deploy_options(arguments: dict[str, Any]) -> list[str]:
     options += ["--asymmetric"] if arguments.get("asymmetric") else []
     for option, key in (("--calibration_table", "calibration"), ("--quantize_table", "modes")):
         if arguments.get(key):
-            options += [option, *vendor_scripts.wanted(arguments[key])]
+            if not Path(arguments[key]).is_file():
+                raise vendor_scripts.ToolFailed(f"the table {arguments[key]} is not there")
+            options += [option, arguments[key]]
     return options
 
 
