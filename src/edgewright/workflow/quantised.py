@@ -73,8 +73,14 @@ class Quantiser:
         observer = self.recipe.quantise.observer
         calibrated = self.calibrate(USUAL if observer == AUTO else observer, None)
         plan = calibrated.plan(precision)
-        first = self.workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.evaluation)))
-        if not (self.recipe.verify.repair and self.may_repair and self._falls_short(first)):
+        checked = tuple(calibrated.check(plan, self.evaluation))
+        mend = self.recipe.verify.repair and self.may_repair
+        first = self.workshop.make(precision, precision, plan, checked, draft=mend)
+        short = self._falls_short(first)
+        if mend and not short:
+            first = self.workshop.make(precision, precision, plan, checked)
+            short = self._falls_short(first)
+        if not (mend and short):
             (self.workshop.run.path / JOURNAL).unlink(missing_ok=True)  # of an older run: nothing was searched here
             return Quantised((first,))
         budget = self._budget()
