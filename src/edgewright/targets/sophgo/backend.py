@@ -47,7 +47,7 @@ from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.vendors import vendor_spec
 
 _IDENTITY_SAMPLES = 2
-"""Images on which chip file and lowered module are compared (in float one): the simulated chip takes seconds for each."""
+"""Images on which chip file and lowered module are compared, one in float: the chip simulated takes seconds each."""
 _CHIP_IMAGES = 64
 """Most images on which figures are taken of the chip's file itself."""
 
