@@ -74,11 +74,14 @@ class Quantiser:
         observer = self.recipe.quantise.observer
         calibrated = self.calibrate(USUAL if observer == AUTO else observer, None)
         plan = calibrated.plan(precision)
-        first = self.workshop.make(precision, precision, plan, tuple(calibrated.check(plan, self.evaluation)))
+        checked = tuple(calibrated.check(plan, self.evaluation))
+        mend = self.recipe.verify.repair and self.may_repair
+        first = self.workshop.make(precision, precision, plan, checked, draft=mend)
+        if mend and not self._falls_short(first):
+            first = self.workshop.make(precision, precision, plan, checked)
         rows = VendorRows(self.workshop, calibrated.images, self.recipe.quantise.vendor_calibration)
         compared = rows.of_plan(calibrated.model, plan, precision)
-        short = all(self._falls_short(one) for one in (first, *compared))
-        if not (self.recipe.verify.repair and self.may_repair and short):
+        if not (mend and all(self._falls_short(one) for one in (first, *compared))):
             (self.workshop.run.path / JOURNAL).unlink(missing_ok=True)  # of an older run: nothing was searched here
             return Quantised((first, *compared), findings=tuple(rows.findings))
         budget = self._budget()

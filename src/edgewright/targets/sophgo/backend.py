@@ -49,7 +49,7 @@ from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.vendors import vendor_spec
 
 _IDENTITY_SAMPLES = 2
-"""Images on which chip file and lowered module are compared: the simulated chip takes seconds for each."""
+"""Images on which chip file and lowered module are compared, one in float: the chip simulated takes seconds each."""
 _CHIP_IMAGES = 64
 """Most images on which figures are taken of the chip's file itself."""
 
@@ -256,7 +256,7 @@ class SophgoBackend:
         samples: Samples | None,
     ) -> dict[str, Any]:
         lowered = parse_mlir((folder / LOWERED).read_text(encoding="utf-8"))
-        feeds = list(samples(_IDENTITY_SAMPLES)) if samples is not None else []
+        feeds = list(samples(1 if plan is None else _IDENTITY_SAMPLES)) if samples is not None else []
         found: dict[str, Any] = {
             **counts(lowered),
             "in_float": check_modes(lowered, tables) if tables is not None else [],
