@@ -46,7 +46,7 @@ def chips(name: str) -> ChipComparison:
         metrics={"AP": (13.8, 30.8)},
         swaps=(
             Swap(f"as {there}", {"boxes": 0.2}),
-            Swap("one step for all", {"boxes": 0.45}),
+            Swap("one step for all", {"boxes": 0.45}, 64.6),
             Swap(f"biases as on {here}", {"boxes": 0.2}),
             Swap(f"as {here}", {"boxes": 0.5}),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edgewright.diagnose.chips import Swap, weight_names
@@ -52,7 +52,11 @@ def swapped_plans(model: Model, here: PrecisionPlan, there: PrecisionPlan) -> It
 
 
 def measure_swaps(
-    model: Model, plans: Iterable[tuple[str, PrecisionPlan]], parts: Sequence[Part], feeds: Sequence[Feeds]
+    model: Model,
+    plans: Iterable[tuple[str, PrecisionPlan]],
+    parts: Sequence[Part],
+    feeds: Sequence[Feeds],
+    agreement: Callable[[ReferenceSession], float | None] | None = None,
 ) -> list[Swap]:
     """Relative L2 of each part under each plan, emulated.
 
@@ -60,6 +64,7 @@ def measure_swaps(
         model: the prepared model, in float.
         plans: what each is called, and the plan.
         feeds: network inputs.
+        agreement: how well the detections of a session agree with those of the float model.
     """
     reference = ReferenceSession(model.data, name=model.name)
     found = []
@@ -68,7 +73,8 @@ def measure_swaps(
         errors = PartErrors(parts)
         for sample in feeds:
             errors.update(reference(sample), session(sample))
-        found.append(Swap(what, {error.part: error.relative_l2 for error in errors.result()}))
+        agrees = None if agreement is None else agreement(session)
+        found.append(Swap(what, {error.part: error.relative_l2 for error in errors.result()}, agrees))
     return found
 
 

@@ -48,10 +48,17 @@ class Kind:
 
 @dataclass(frozen=True)
 class Swap:
-    """The other chip, emulated, with one property of this chip: relative L2 of each part; None: not finite."""
+    """The other chip, emulated, with one property of this chip.
+
+    Attributes:
+        what: the property.
+        parts: relative L2 of each part; None: not finite.
+        agreement: AP against the float model's own detections; None where the head has none.
+    """
 
     what: str
     parts: Mapping[str, float | None]
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ class ChipComparison:
             "only_there": list(self.only_there),
             "parts": {name: list(pair) for name, pair in self.parts.items()},
             "metrics": {name: list(pair) for name, pair in self.metrics.items()},
-            "swaps": [{"what": swap.what, "parts": dict(swap.parts)} for swap in self.swaps],
+            "swaps": [{**swap.__dict__, "parts": dict(swap.parts)} for swap in self.swaps],
             "facts": {name: dict(counts) for name, counts in self.facts.items()},
             "kinds": [dict(kind.__dict__) for kind in self.kinds()],
             "first": None if first is None else first.tensor,

@@ -31,12 +31,21 @@ def chips_parts(found: ChipComparison) -> Sheet:
 def chips_swaps(found: ChipComparison) -> Sheet:
     """What each property costs."""
     parts = tuple(found.parts)
-    rows = tuple((swap.what, *(percent(swap.parts.get(part)) for part in parts)) for swap in found.swaps)
+    agrees = any(swap.agreement is not None for swap in found.swaps)
+    rows = tuple(
+        (
+            swap.what,
+            *(percent(swap.parts.get(part)) for part in parts),
+            *((f"{swap.agreement or 0.0:.1f}",) if agrees else ()),
+        )
+        for swap in found.swaps
+    )
     intro = (
         f"{found.there} with one property of {found.here} at a time, emulated on {plural(found.swap_images, 'image')} "
         f"with the decode tail in float; first as it is, last {found.here} itself."
     )
-    return Sheet(("with", *(f"to {part}" for part in parts)), 1, rows, intro)
+    columns = ("with", *(f"to {part}" for part in parts), *(("agreement AP",) if agrees else ()))
+    return Sheet(columns, 1, rows, intro)
 
 
 def chips_kinds(found: ChipComparison) -> Sheet:
@@ -93,7 +102,7 @@ def _cause(found: ChipComparison) -> str:
     most = max(found.swaps[1:-1], key=lambda swap: _size(swap, part))
     return (
         f"Of {part}, {percent(start.parts[part])} are lost on {found.there} and {percent(last.parts[part])} on "
-        f"{found.here} (emulated); alone, '{most.what}' makes it {percent(most.parts[part])}."
+        f"{found.here} (emulated); '{most.what}' alone makes it {percent(most.parts[part])}."
     )
 
 

@@ -48,11 +48,11 @@ def vendor_lines(found: VendorLayers) -> list[str]:
     first = found.first_parted()
     if first is not None:
         lines.append(f"The emulation first differs at {first.name}, by {percent(first.apart)}.")
-    other = [row for row in found.tensors if row.isolated is not None and is_worse(row.alone, row.isolated)]
+    both = [row for row in found.tensors if row.alone is not None and row.isolated is not None]
+    other = [row for row in both if is_worse(row.alone, row.isolated)]
     if other:
         kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(row.op_type for row in other).most_common(4))
-        known = sum(row.alone is not None and row.isolated is not None for row in found.tensors)
-        lines.append(f"Alone, {len(other)} of {known} ops lose more there than emulated: {kinds}.")
+        lines.append(f"Alone, {len(other)} of {len(both)} ops lose more there than emulated: {kinds}.")
     return lines
 
 

@@ -9,13 +9,15 @@ from edgewright.diagnose.chip_swaps import measure_swaps, swapped_plans
 from edgewright.diagnose.chips import ChipComparison, Swap, joined_rows, only_in, properties, same_grids
 from edgewright.diagnose.vendor_layers import VendorLayers
 from edgewright.errors import UserError
+from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import Precision
 from edgewright.targets.layered import Layered
 from edgewright.targets.registry import get_backend
 from edgewright.workflow.analyser import Analyser, Traced
 from edgewright.workflow.given import check_precisions
+from edgewright.workflow.trials import Trials
 
-_SWAP_IMAGES = 12
+_SWAP_IMAGES = 16
 
 
 def check_other(target: str, other: str, precision: Precision) -> None:
@@ -99,9 +101,15 @@ def _swaps(here: Traced, there: Traced) -> tuple[Swap, ...]:
         del folder
         plans = swapped_plans(subject.model, subject.plan, there.subject.plan)
         with subject.progress.step("one property at a time"):
+            trials = Trials(subject.task, subject.model, subject.images.spread(_SWAP_IMAGES))
+
+            def agreement(session: ReferenceSession) -> float | None:
+                metric = trials.trial(session, _SWAP_IMAGES).metric
+                return None if metric is None else metric.value
+
             feeds = list(subject.feeds(_SWAP_IMAGES))
-            found = measure_swaps(subject.model, plans, subject.task.head.parts, feeds)
-        return {"swaps": [[swap.what.format(**names), dict(swap.parts)] for swap in found]}
+            found = measure_swaps(subject.model, plans, subject.task.head.parts, feeds, agreement)
+        return {"swaps": [[swap.what.format(**names), dict(swap.parts), swap.agreement] for swap in found]}
 
     key = subject.stage_key(_SWAP_IMAGES, other=there.subject.plan.digest, names=names)
-    return tuple(Swap(what, parts) for what, parts in subject.run.stage("chip swaps", key, compute).data["swaps"])
+    return tuple(Swap(*swap) for swap in subject.run.stage("chip swaps", key, compute).data["swaps"])
