@@ -142,6 +142,10 @@ def test_what_cannot_be_planned(cli, words, what):
     assert what in " ".join(error.values())
 
 
+def test_a_bundle_is_not_told_what_it_is(cli, bundle):
+    assert "says itself" in cli.refused("plan-io", bundle, "--std", "250")["what"]
+
+
 def test_images_that_are_not_there(cli, bundle):
     error = cli.refused("plan-io", shifted(cli, bundle, 0.0038, 1), "--images", "none")
     assert "none" in error["what"]
