@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from unittest import mock
 
 import numpy as np
@@ -12,13 +11,13 @@ from hypothesis import strategies as st
 
 from edgewright.kernels import pixels
 from edgewright.kernels.arithmetic import FIXED, PERMUTE, SHUFFLE, TABLES, Fixed, Flip, Rounded, Scaled
-from edgewright.kernels.choice import loops
+from edgewright.kernels.choice import has_compiler, loops
 from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 from edgewright.kernels.pixels import PixelMap
 
 FORMS = (PLAIN, PLANES, PLANES_SWAPPED, INTERLEAVED, SWAPPED)
 DTYPES = ("uint8", "int8", "int16", "uint16", "float16", "float32", "float64")
-COMPILED = importlib.util.find_spec("numba") is not None
+COMPILED = has_compiler()
 HERE = loops("processor", "table_kind")() if COMPILED else None  # what this processor holds tables in
 ENGINES = ["library", *(["here", "arithmetic"] if COMPILED else []), *(["AVX2"] if HERE in (PERMUTE, SHUFFLE) else [])]
 
