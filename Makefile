@@ -31,6 +31,7 @@ bench: $(READY)  ## figures with their peers; needs the measuring data beside th
 	$(BIN)/python benchmarks/deploy_cost.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/repair.py
+	$(BIN)/python benchmarks/runtime_input.py
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

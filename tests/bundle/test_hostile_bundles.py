@@ -160,8 +160,8 @@ def test_the_golden_sample_lies_elsewhere(bundle, tmp_path, temp):
 
 
 def test_a_newer_schema(bundle, tmp_path, temp):
-    rewrite_manifest(bundle, lambda data: data.update(schema_version=3, tool="9.9", something_new={}))
-    refused(bundle, tmp_path, temp, r"newer Edgewright \(9\.9\)[\s\S]*schema version 3[\s\S]*update")
+    rewrite_manifest(bundle, lambda data: data.update(schema_version=4, tool="9.9", something_new={}))
+    refused(bundle, tmp_path, temp, r"newer Edgewright \(9\.9\)[\s\S]*schema version 4[\s\S]*update")
 
 
 @pytest.mark.parametrize(

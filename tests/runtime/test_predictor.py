@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -84,6 +85,58 @@ def test_an_image_that_is_none(bundle, tmp_path):
             predict(text)
         with pytest.raises(DataError, match="uint8"):
             predict(np.zeros((4, 4, 3), np.float32))
+
+
+@pytest.mark.parametrize("codes", [False, True])
+def test_frames_of_a_camera(tmp_path, codes):
+    folder = pack_bundle(tmp_path / "b", fake_contents(tmp_path / "w", codes=codes))
+    rng = np.random.default_rng(3)
+    shots = {
+        "RGB": rng.integers(0, 256, (10, 12, 3), dtype=np.uint8),
+        "NV12": rng.integers(0, 256, (18, 16), dtype=np.uint8),
+        "YUYV": rng.integers(0, 256, (8, 8, 2), dtype=np.uint8),
+    }
+    codes_of = {"RGB": cv2.COLOR_RGB2BGR, "NV12": cv2.COLOR_YUV2BGR_NV12, "YUYV": cv2.COLOR_YUV2BGR_YUY2}
+    with load(folder, backend=FakeBackend()) as predict:
+        for name, shot in shots.items():
+            expected = predict(cv2.cvtColor(shot, codes_of[name]))
+            found = predict(shot, frame_format=name)
+            many = list(predict.predict_many([shot, shot], frame_format=name))
+            for result in (found, *many):
+                np.testing.assert_array_equal(result["y"], expected["y"])
+        with pytest.raises(DataError, match="NV12"):
+            predict(shots["RGB"], frame_format="NV12")
+
+
+def test_a_file_is_a_file_whatever_the_camera_gives(bundle, image):
+    with load(bundle, backend=FakeBackend()) as predict:
+        np.testing.assert_array_equal(predict(image, frame_format="NV12")["y"], predict(image)["y"])
+
+
+def test_what_was_prepared_stays_as_it_is(tmp_path):
+    """A session that reads ahead holds several inputs at once, and a camera writes the next frame over the last."""
+    folder = pack_bundle(tmp_path / "b", fake_contents(tmp_path / "w", codes=True))
+    frame = np.zeros((8, 8, 3), np.uint8)
+
+    def camera():
+        for value in (10, 100, 200):
+            frame[:] = value
+            yield frame
+
+    with load(folder, backend=FakeBackend()) as predict:
+        single = [predict(np.full((8, 8, 3), value, np.uint8))["y"] for value in (10, 100, 200)]
+        found = [result["y"] for result in predict.predict_many(camera())]
+        one, two = (predict.prepare(np.full((8, 8, 3), value, np.uint8))[0]["image"] for value in (10, 200))
+        predict(np.zeros((8, 8, 3), np.uint8))
+    np.testing.assert_array_equal(found, single)
+    assert (one.max(), two.max()) == (10, 200)
+
+
+def test_the_predictor_tells_its_input_path(tmp_path):
+    folder = pack_bundle(tmp_path / "b", fake_contents(tmp_path / "w", codes=True))
+    with load(folder, backend=FakeBackend()) as predict:
+        assert predict.input_path.route.kind == "identity"
+        assert predict.input_path.route.proof == "256 of 256 codes of each of 3 channels equal"
 
 
 @pytest.mark.parametrize(

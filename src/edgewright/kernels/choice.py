@@ -14,8 +14,12 @@ SWITCH = "EDGEWRIGHT_COMPILER"
 
 
 def has_compiler() -> bool:
-    """Whether Numba is installed and not switched off."""
-    return os.environ.get(SWITCH, "").lower() != "off" and importlib.util.find_spec("numba") is not None
+    """Whether Numba is installed and not switched off, here or by its own NUMBA_DISABLE_JIT."""
+    switched_off = os.environ.get(SWITCH, "").lower() == "off" or os.environ.get("NUMBA_DISABLE_JIT", "0") not in (
+        "",
+        "0",
+    )
+    return not switched_off and importlib.util.find_spec("numba") is not None
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.data.contract import Contract
+from edgewright.errors import UserError
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.steps import PrepareOptions, static_shapes
@@ -121,6 +122,12 @@ def _subject(
     if target is not None:
         get_backend(target)  # refuses a name that is none
     if path.is_dir() or path.suffix.lower() == ".zip":
+        if task is not None or shapes or contract:
+            raise UserError(
+                "a bundle says itself what its head, shapes and preprocessing are",
+                where=str(path),
+                todo="leave --task, --input-shape, --colour, --resize, --mean and --std out, or pass the model",
+            )
         return _of_bundle(path, target, stack)
     model = load_model(path)
     options = PrepareOptions(shapes={name: tuple(size) for name, size in shapes.items()})
