@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
 
-Outputs = dict[str, NDArray[Any]]
+Outputs = Mapping[str, NDArray[Any]]
 Prediction = Union["Detections", "Keypoints", Outputs]
 
 

@@ -20,10 +20,11 @@ from edgewright.data.contract import Contract, Placement, preprocess
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer
-from edgewright.runtime.boundary import feeds_for, real_outputs
-from edgewright.runtime.decode import Outputs, Prediction, decode, family_of, merged
+from edgewright.runtime.boundary import feeds_for
+from edgewright.runtime.decode import Outputs, Prediction, family_of, merged
 from edgewright.runtime.golden import GoldenResult, check_golden
 from edgewright.runtime.host import backend_for, check_host
+from edgewright.runtime.output_path.path import OutputPath
 from edgewright.targets.backend import Backend, Feeds, Session
 from edgewright.tasks.base import DecodeSettings
 
@@ -53,10 +54,11 @@ class Predictor:
         self._bundle = bundle
         self._session: Session | None = session
         self._held = held or ExitStack()
-        self._restorer = restorer or Restorer(bundle.restore())
         self._head = bundle.manifest.to_head()
         self._settings = bundle.manifest.to_settings()
-        self._family = family_of(self._head, str(bundle.folder))
+        family = family_of(self._head, str(bundle.folder))
+        restore = bundle.restore()
+        self._path = OutputPath(bundle.artifact, self._head, family, self.contract, self.names, restore, restorer)
 
     @property
     def manifest(self) -> Manifest:
@@ -112,11 +114,14 @@ class Predictor:
                 yield sample
 
         for outputs in self._open_session().run_many(feeds()):
-            yield self.decode(self._real(outputs), placements.popleft(), settings)
+            yield self.decode(outputs, placements.popleft(), settings)
 
     def raw(self, image: ImageLike) -> Outputs:
-        """Real values of the network's outputs for an image, by name, restored but undecoded."""
-        return self._real(self._open_session()(self.prepare(image)[0]))
+        """Real values of the network's outputs for an image, by name, restored but undecoded.
+
+        Each is converted when it is asked for.
+        """
+        return self._path.real(self._open_session()(self.prepare(image)[0]))
 
     def prepare(self, image: ImageLike) -> tuple[Feeds, Placement]:
         """What the session is fed for an image, at the artifact's boundary types, and where the image lies in it."""
@@ -124,16 +129,24 @@ class Predictor:
         tensor, placement = preprocess(pixels, self.contract)
         return feeds_for(self._bundle.artifact, self.contract, tensor), placement
 
-    def decode(self, outputs: Outputs, placement: Placement, settings: DecodeSettings | None = None) -> Prediction:
-        """Real outputs of one image to what they mean, in image pixels.
+    @property
+    def outputs(self) -> OutputPath:
+        """From the session's outputs to predictions: what is done, and why."""
+        return self._path
+
+    def decode(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        placement: Placement,
+        settings: DecodeSettings | None = None,
+    ) -> Prediction:
+        """Outputs of the session for one image to what they mean, in image pixels.
 
         Raises:
-            BundleError: the head of the manifest does not fit the outputs.
+            BundleError: an output is missing, or the head of the manifest does not fit the outputs.
         """
         try:
-            return decode(
-                self._family, outputs, self._head, self.contract, settings or self._settings, placement, self.names
-            )
+            return self._path(outputs, placement, settings or self._settings)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise BundleError(
                 f"the outputs cannot be decoded as {self._head.family!r}",
@@ -146,9 +159,6 @@ class Predictor:
         """Close the session and remove the bundle's temporary folder, if there is one."""
         self._session = None
         self._held.close()
-
-    def _real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        return self._restorer(real_outputs(self._bundle.artifact, outputs))
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -198,4 +208,4 @@ def _try_once(predictor: Predictor, bundle: Bundle) -> None:
     contract = bundle.manifest.contract
     image = np.zeros((contract.height, contract.width, 3), np.uint8)
     _, placement = predictor.prepare(image)
-    predictor.decode(predictor._real(bundle.golden()[0].outputs), placement)
+    predictor.decode(bundle.golden()[0].outputs, placement)
