@@ -101,4 +101,4 @@ def test_real_supervision():
     np.testing.assert_array_equal(found.xyxy, detections().xyxy)
     np.testing.assert_array_equal(found.class_id, [1, 0])
     assert len(Detections.empty().to_supervision()) == 0
-    assert keypoints().to_supervision().confidence.shape == (1, 2)
+    assert keypoints().to_supervision().xy.shape == (1, 2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol, Union, runtime_checkable
 
 import numpy as np
@@ -102,8 +103,11 @@ class Keypoints:
             UserError: the package supervision is not installed.
         """
         supervision = supervision_module()
+        # the argument has another name since supervision 0.29
+        known = inspect.signature(supervision.KeyPoints).parameters
+        scores = "keypoint_confidence" if "keypoint_confidence" in known else "confidence"
         # supervision counts keypoints by object: the points of an image are one object's
-        return supervision.KeyPoints(xy=self.xy[None].copy(), confidence=self.scores[None].copy())
+        return supervision.KeyPoints(xy=self.xy[None].copy(), **{scores: self.scores[None].copy()})
 
     def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
         """One entry of a COCO results file: `keypoints` (x, y, 1 for each point) and `score`, the mean; empty for none.
