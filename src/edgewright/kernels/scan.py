@@ -51,7 +51,8 @@ def _plain(codes: NDArray[Any], lows: NDArray[Any], high: Any, kind: Kind) -> Pl
         codes = half_order(codes)
     if kind == "float" or not codes.size:
         with np.errstate(invalid="ignore"):
-            return np.nonzero(codes >= lows[:, None])
+            row, column = np.nonzero(codes >= lows[:, None])
+            return row.astype(np.int64, copy=False), column.astype(np.int64, copy=False)
     rows = np.flatnonzero(codes.max(axis=1) >= lows)
     part = codes[rows]
     row, column = np.nonzero((part >= lows[rows, None]) & (part <= np.asarray(high, codes.dtype)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from numpy.typing import NDArray
 
-from edgewright.data.contract import Contract, Placement
 from edgewright.errors import BundleError, UserError
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head, HeadFamily
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
 
-Outputs = dict[str, NDArray[Any]]
+Outputs = Mapping[str, NDArray[Any]]
 Prediction = Union["Detections", "Keypoints", Outputs]
 
 
@@ -43,27 +42,6 @@ def family_of(head: Head, where: str) -> HeadFamily | None:
     if family.task != head.task or family.task not in ("detection", "keypoints"):
         raise BundleError(f"the head {head.family!r} is for {family.task}, the manifest says {head.task}", where=where)
     return family
-
-
-def decode(
-    family: HeadFamily | None,
-    outputs: Outputs,
-    head: Head,
-    contract: Contract,
-    settings: DecodeSettings,
-    placement: Placement,
-    names: Sequence[str],
-) -> Prediction:
-    """Real outputs of one image to detections or keypoints in image pixels; without a family, as they are."""
-    if family is None:
-        return outputs
-    if family.task == "detection":
-        from edgewright.tasks.detection.postprocess import decode_image
-
-        return decode_image(family, outputs, head, contract, settings, placement, names)
-    from edgewright.tasks.keypoints.postprocess import decode_keypoints
-
-    return decode_keypoints(family, outputs, head, contract, settings, placement)
 
 
 def merged(settings: DecodeSettings, confidence: float | None, iou: float | None) -> DecodeSettings:

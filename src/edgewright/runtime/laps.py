@@ -32,6 +32,20 @@ class Laps:
         self._since = now
 
 
+class _Untimed(Laps):
+    """Where nobody asks for times."""
+
+    def start(self) -> None:
+        pass
+
+    def lap(self, stage: str) -> None:
+        pass
+
+
+UNTIMED: Laps = _Untimed()
+"""Keeps no times."""
+
+
 @dataclass(frozen=True)
 class StageTime:
     """Times of a stage over the frames.

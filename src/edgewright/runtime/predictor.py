@@ -14,18 +14,23 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from edgewright.bundle.archive import Limits
+from edgewright.bundle.golden import Golden
 from edgewright.bundle.manifest import Manifest
 from edgewright.bundle.open import Bundle, open_bundle
-from edgewright.data.contract import Contract, Placement
+from edgewright.data.contract import Contract, Placement, normalise, place, to_colour
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer
-from edgewright.runtime.boundary import image_port, real_outputs
-from edgewright.runtime.decode import Outputs, Prediction, decode, family_of, merged
+from edgewright.runtime.boundary import feeds_for, image_port
+from edgewright.runtime.decode import Outputs, Prediction, family_of, merged
 from edgewright.runtime.golden import GoldenResult, check_golden
 from edgewright.runtime.host import backend_for, check_host
 from edgewright.runtime.input_path.frames import FrameFormat
 from edgewright.runtime.input_path.path import InputPath
+from edgewright.runtime.laps import UNTIMED, Laps
+from edgewright.runtime.moved import bytes_moved
+from edgewright.runtime.output_path.path import OutputPath
+from edgewright.runtime.stream import Stream
 from edgewright.targets.backend import Backend, Feeds, Session
 from edgewright.tasks.base import DecodeSettings
 
@@ -39,6 +44,7 @@ class Predictor:
 
     Attributes:
         input_path: how frames become the network's input, with its proof.
+        output_path: how the network's outputs become predictions.
         golden: how far each part of each golden sample was from what was recorded; empty with `check=False`.
         ran_on: runtime and device, in words.
     """
@@ -56,11 +62,11 @@ class Predictor:
         self._bundle = bundle
         self._session: Session | None = session
         self._held = held or ExitStack()
-        self._restorer = restorer or Restorer(bundle.restore())
         self._head = bundle.manifest.to_head()
         self._settings = bundle.manifest.to_settings()
-        self._family = family_of(self._head, str(bundle.folder))
+        family, restore = family_of(self._head, str(bundle.folder)), bundle.restore()
         self.input_path = InputPath(self.contract, image_port(bundle.artifact, self.contract))
+        self.output_path = OutputPath(bundle.artifact, self._head, family, self.contract, self.names, restore, restorer)
 
     @property
     def manifest(self) -> Manifest:
@@ -105,11 +111,70 @@ class Predictor:
             DataError: the image cannot be read or is none, or not of its format.
             ToolchainError: the runtime failed.
         """
-        settings = merged(self._settings, confidence, iou)
+        return self._predict(image, frame_format, merged(self._settings, confidence, iou), UNTIMED)
+
+    def timed(self, image: ImageLike, *, frame_format: FrameFormat = "BGR") -> tuple[Prediction, Laps]:
+        """`__call__`, with the time of each stage."""
+        laps = Laps()
+        return self._predict(image, frame_format, self._settings, laps), laps
+
+    def timed_plain(self, image: ImageLike) -> tuple[Prediction, Laps]:
+        """The same result in the plain form: new arrays, every value normalised in float and converted back."""
+        laps, contract, artifact = Laps(), self.contract, self._bundle.artifact
+        pixels, _ = _pixels(image, "BGR")
+        laps.lap("grab")
+        placed, placement = place(to_colour(pixels, contract.colour), contract)
+        laps.lap("resize")
+        feeds = feeds_for(artifact, contract, normalise(placed, contract))
+        laps.lap("input set")
+        outputs = self._open_session()(feeds)
+        laps.lap("run")
+        return self.output_path.plain(outputs, placement, self._settings, laps), laps
+
+    def _predict(self, image: ImageLike, frame_format: FrameFormat, settings: DecodeSettings, laps: Laps) -> Prediction:
         session = self._open_session()
         pixels, given = _pixels(image, frame_format)
-        tensor, placement = self.input_path(pixels, frame_format=given)
-        return self.decode(self._real(session({self.contract.input: tensor})), placement, settings)
+        laps.lap("grab")
+        tensor, placement = self.input_path(pixels, None, given, laps)
+        outputs = session({self.contract.input: tensor})
+        laps.lap("run")
+        return self.decode(outputs, placement, settings, laps)
+
+    def stream(
+        self,
+        frames: Iterable[ImageLike],
+        *,
+        depth: int = 2,
+        confidence: float | None = None,
+        iou: float | None = None,
+        frame_format: FrameFormat = "BGR",
+    ) -> Stream[ImageLike, Prediction]:
+        """Predictions of frames in order, while the host's work and the runtime's go on side by side.
+
+        Until it ends or is closed, the predictor belongs to the stream.
+
+        Args:
+            frames: taken one at a time, as they are wanted; a slow reader slows them down.
+            depth: frames that may wait before the runtime, and results after it.
+            confidence, iou, frame_format: see `__call__`.
+        """
+        settings = merged(self._settings, confidence, iou)
+        free: deque[NDArray[Any]] = deque()  # the network's buffers that nobody reads any more
+
+        def prepare(image: ImageLike, laps: Laps) -> tuple[Feeds, Any]:
+            pixels, given = _pixels(image, frame_format)
+            laps.lap("grab")
+            buffer = free.popleft() if free else self.input_path.new_buffer()
+            tensor, placement = self.input_path(pixels, buffer, given, laps)
+            return {self.contract.input: tensor}, (placement, tensor)
+
+        def finish(outputs: Mapping[str, NDArray[Any]], known: Any, laps: Laps) -> Prediction:
+            placement, buffer = known
+            found = self.decode(outputs, placement, settings, laps)
+            free.append(buffer)
+            return found
+
+        return Stream(frames, prepare, self._open_session().run_many, finish, depth=depth)
 
     def predict_many(
         self,
@@ -135,11 +200,14 @@ class Predictor:
                 yield sample
 
         for outputs in self._open_session().run_many(feeds()):
-            yield self.decode(self._real(outputs), placements.popleft(), settings)
+            yield self.decode(outputs, placements.popleft(), settings)
 
     def raw(self, image: ImageLike) -> Outputs:
-        """Real values of the network's outputs for an image, by name, restored but undecoded."""
-        return self._real(self._open_session()(self.prepare(image)[0]))
+        """Real values of the network's outputs for an image, by name, restored but undecoded.
+
+        Each is converted when it is asked for.
+        """
+        return self.output_path.real(self._open_session()(self.prepare(image)[0]))
 
     def prepare(self, image: ImageLike, frame_format: FrameFormat = "BGR") -> tuple[Feeds, Placement]:
         """What the session is fed for an image, in a buffer of its own, and where the image lies in it."""
@@ -147,16 +215,20 @@ class Predictor:
         tensor, placement = self.input_path(pixels, self.input_path.new_buffer(), given)
         return {self.contract.input: tensor}, placement
 
-    def decode(self, outputs: Outputs, placement: Placement, settings: DecodeSettings | None = None) -> Prediction:
-        """Real outputs of one image to what they mean, in image pixels.
+    def decode(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        placement: Placement,
+        settings: DecodeSettings | None = None,
+        laps: Laps = UNTIMED,
+    ) -> Prediction:
+        """Outputs of the session for one image to what they mean, in image pixels.
 
         Raises:
-            BundleError: the head of the manifest does not fit the outputs.
+            BundleError: an output is missing, or the head of the manifest does not fit the outputs.
         """
         try:
-            return decode(
-                self._family, outputs, self._head, self.contract, settings or self._settings, placement, self.names
-            )
+            return self.output_path(outputs, placement, settings or self._settings, laps)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise BundleError(
                 f"the outputs cannot be decoded as {self._head.family!r}",
@@ -165,13 +237,18 @@ class Predictor:
                 todo="pack the bundle again with `edgewright deploy`",
             ) from error
 
+    def moved(self, image: NDArray[np.uint8]) -> dict[str, int]:
+        """Bytes that each stage of the host's must read and write for such a frame."""
+        return bytes_moved(self._bundle.artifact, self.contract, image)
+
+    def golden_samples(self) -> Sequence[Golden]:
+        """What was recorded when the bundle was packed."""
+        return self._bundle.golden()
+
     def close(self) -> None:
         """Close the session and remove the bundle's temporary folder, if there is one."""
         self._session = None
         self._held.close()
-
-    def _real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        return self._restorer(real_outputs(self._bundle.artifact, outputs))
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -226,4 +303,4 @@ def _try_once(predictor: Predictor, bundle: Bundle) -> None:
     contract = bundle.manifest.contract
     image = np.zeros((contract.height, contract.width, 3), np.uint8)
     _, placement = predictor.prepare(image)
-    predictor.decode(predictor._real(bundle.golden()[0].outputs), placement)
+    predictor.decode(bundle.golden()[0].outputs, placement)

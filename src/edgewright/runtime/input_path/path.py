@@ -15,6 +15,7 @@ from edgewright.kernels.pixels import PixelMap
 from edgewright.runtime.input_path.frames import Pixels, Scratch, check_frame, to_pixels
 from edgewright.runtime.input_path.route import Route, choose_route
 from edgewright.runtime.input_path.tables import port_layout, port_shape
+from edgewright.runtime.laps import UNTIMED, Laps
 from edgewright.targets.artifact import PortSpec
 
 
@@ -72,7 +73,7 @@ class InputPath:
         return np.empty(self.shape, self.dtype)
 
     def __call__(
-        self, frame: Pixels, out: NDArray[Any] | None = None, frame_format: str = "BGR"
+        self, frame: Pixels, out: NDArray[Any] | None = None, frame_format: str = "BGR", laps: Laps = UNTIMED
     ) -> tuple[NDArray[Any], Placement]:
         """The network's input for a frame.
 
@@ -81,6 +82,7 @@ class InputPath:
             out: where to write, from `new_buffer`; None takes the path's own buffer, or the frame itself where its
                 bytes already are the input: what comes back then holds until the next call, or until the frame changes.
             frame_format: BGR (or gray), RGB, GRAY, NV12, NV21, YUYV.
+            laps: told the stages "resize" and "input set".
 
         Returns:
             The tensor, `shape` and `dtype`, and where the frame lies in it.
@@ -103,9 +105,13 @@ class InputPath:
             if whole and out is None:
                 return pixels.reshape(self.shape), area.placement
             self._place_codes(pixels, area, self._own_buffer() if out is None else out, own=out is None)
+            laps.lap("resize")
             return self._own_buffer() if out is None else out, area.placement
         source = pixels if whole else self._place(pixels, area)
-        return self._mapped_into(source, area, out, swapped), area.placement
+        laps.lap("resize")
+        tensor = self._mapped_into(source, area, out, swapped)
+        laps.lap("input set")
+        return tensor, area.placement
 
     def map_only(self, pixels: Pixels, out: NDArray[Any]) -> None:
         """The arithmetic alone, for measuring: BGR or gray pixels of the network's size, contiguous, into `out`."""

@@ -111,11 +111,12 @@ def scored(found: Sequence[Reached], activation: Activation, threshold: float) -
     """The survivors of several maps, one behind the other."""
     one = found[0]
     if len(found) > 1:
-        class_ids, places, values = (
-            np.concatenate(columns)
-            for columns in ([r.class_ids for r in found], [r.places for r in found], [r.values for r in found])
+        one = Reached(
+            np.concatenate([each.class_ids for each in found]),
+            np.concatenate([each.places for each in found]),
+            np.concatenate([each.values for each in found]),
+            all(each.exact for each in found),
         )
-        one = Reached(class_ids, places, values, all(r.exact for r in found))
     scores = activation(one.values)
     if one.exact:
         return Survivors(one.class_ids, one.places, scores)

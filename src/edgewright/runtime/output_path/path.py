@@ -8,11 +8,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Contract, Placement
+from edgewright.errors import BundleError
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites.restoration import Restorer
 from edgewright.runtime.boundary import real_outputs
-from edgewright.runtime.decode import Outputs, Prediction, decode
+from edgewright.runtime.decode import Outputs, Prediction
+from edgewright.runtime.laps import UNTIMED, Laps
 from edgewright.runtime.output_path.base import FAST, FastDecode
+from edgewright.runtime.output_path.lazy import LazyOutputs, kept
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.targets.artifact import Artifact
 from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
@@ -33,6 +36,8 @@ class OutputPath:
         names: class names, by class id.
         restore: computes the model's outputs from the artifact's, or None.
         restorer: of `restore`; None opens it here.
+        reused: whether the session writes each frame's outputs into the same buffers. Then what a result reads later is
+            copied first; else the result keeps the buffers themselves.
 
     Attributes:
         how: what is done for each frame, in words.
@@ -48,47 +53,102 @@ class OutputPath:
         names: Sequence[str] = (),
         restore: Model | None = None,
         restorer: Restorer | None = None,
+        *,
+        reused: bool = False,
     ) -> None:
         self._artifact, self._head, self._family = artifact, head, family
-        self._contract, self._names = contract, names
-        self._restorer = restorer or Restorer(restore)
+        self._contract, self._names, self._reused = contract, names, reused
+        self._restorer = None if restore is None else restorer or Restorer(restore)
+        ends = [port.spec for port in artifact.outputs] if restore is None else restore.outputs
+        self._ends = tuple(spec.name for spec in ends)
         made = _fast(artifact, head, family, contract, restore)
         self._fast = None if isinstance(made, str) else made
         self.fast = self._fast is not None
-        self.how = f"every output converted, then decoded: {made}" if isinstance(made, str) else made.how
+        self.how = made.how if self._fast is not None and not isinstance(made, str) else f"converted whole: {made}"
 
     def __call__(
-        self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        placement: Placement,
+        settings: DecodeSettings,
+        laps: Laps = UNTIMED,
     ) -> Prediction:
         """The prediction of one image, in its pixels.
 
         Args:
             outputs: as the session gave them.
             placement: where the image lies in the network's input.
-            settings: thresholds.
+            settings: thresholds. The best `max_candidates` boxes by score enter suppression.
+            laps: told the stages "outputs get", "decode" and, for boxes, "NMS".
 
         Raises:
             BundleError: an output is missing.
         """
-        if self._fast is not None:
+        self._check_names(outputs)
+        if self._fast is not None and self._as_declared(outputs):
+            laps.lap("outputs get")
             found = self._fast(outputs, settings)
             if found is not None:
-                return self._finished(found, placement, settings)
-        return self.plain(outputs, placement, settings)
+                laps.lap("decode")
+                return self._finished(found, placement, settings, laps)
+        if self._family is None:
+            return self.real(outputs)
+        return self.plain(outputs, placement, settings, laps)
 
-    def plain(self, outputs: Mapping[str, NDArray[Any]], placement: Placement, settings: DecodeSettings) -> Prediction:
+    def plain(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        placement: Placement,
+        settings: DecodeSettings,
+        laps: Laps = UNTIMED,
+    ) -> Prediction:
         """As a call, but every output is converted before it is decoded: the reference."""
-        real = self.real(outputs)
-        return decode(self._family, real, self._head, self._contract, settings, placement, self._names)
+        real = real_outputs(self._artifact, outputs)
+        restored = real if self._restorer is None else self._restorer(real)
+        laps.lap("outputs get")
+        if self._family is None:
+            return restored
+        found = self._family.decode(restored, self._head, self._contract, settings)
+        laps.lap("decode")
+        return self._finished(found, placement, settings, laps)
 
     def real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
-        """The model's outputs as real values."""
-        return self._restorer(real_outputs(self._artifact, outputs))
+        """The model's outputs as real values, each converted when it is asked for.
 
-    def _finished(self, found: Candidates | Keypoints, placement: Placement, settings: DecodeSettings) -> Prediction:
+        Raises:
+            BundleError: an output is missing.
+        """
+        self._check_names(outputs)
+        mine = tuple(port.spec.name for port in self._artifact.outputs)
+        return LazyOutputs(self._artifact, kept(outputs, mine, reused=self._reused), self._ends, self._restorer)
+
+    def _check_names(self, outputs: Mapping[str, NDArray[Any]]) -> None:
+        for port in self._artifact.outputs:
+            if port.spec.name not in outputs:
+                raise BundleError(
+                    f"the runtime gave no output {port.spec.name!r}",
+                    where=self._artifact.target,
+                    why=f"it gave {', '.join(outputs)}",
+                )
+
+    def _as_declared(self, outputs: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether types and shapes are those of the artifact; the plain way says what is wrong where they are not."""
+        for port in self._artifact.outputs:
+            found, spec = outputs[port.spec.name], port.spec
+            if found.dtype != spec.dtype or found.shape != spec.shape:
+                return False
+        return True
+
+    def _finished(
+        self, found: Candidates | Keypoints, placement: Placement, settings: DecodeSettings, laps: Laps
+    ) -> Prediction:
         if isinstance(found, Keypoints):
-            return keypoints_in_image(found, placement)
-        return in_image(suppress(found, settings, self._names), placement, settings)
+            points = keypoints_in_image(found.kept() if self._reused else found, placement)
+            laps.lap("decode")
+            return points
+        boxes = in_image(suppress(found, settings, self._names), placement, settings)
+        laps.lap("NMS")
+        return boxes
 
 
 def _fast(
@@ -101,4 +161,6 @@ def _fast(
         return "the head has no known meaning"
     if family.name not in FAST:
         return f"{family.name} heads have no other way"
+    if not all(port.spec.is_static for port in artifact.outputs):
+        return "the shape of an output is not known"
     return FAST.get(family.name)(head, contract, Reader(artifact.outputs, restore))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from edgewright.kernels.scan import Kind
 from edgewright.tensors import Float, Grid
 
 Arrays = Mapping[str, NDArray[Any]]
+N = TypeVar("N", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Slot:
         """The entries (channels, places), a view; half floats as they are."""
         values = outputs[self.output][0]
         if self.axis == 1:
-            return values.reshape(values.shape[0], -1)[self.start : self.stop]
-        return values[:, self.start : self.stop].T
+            return np.asarray(values.reshape(values.shape[0], -1)[self.start : self.stop])
+        return np.asarray(values[:, self.start : self.stop].T)
 
     def codes(self, outputs: Arrays) -> NDArray[Any]:
         """As `table`, with half floats as their bit patterns, which integers can be compared with."""
@@ -114,15 +115,13 @@ class Slot:
     def part(self, start: int, stop: int | None) -> Slot:
         """A slice of the channels, counted from this slot's first."""
         stop = self.channels if stop is None else stop
-        cut = slice(start, stop)
-        return Slot(
-            self.output,
-            self.axis,
-            self.start + start,
-            self.start + stop,
-            self.dtype,
-            *(None if n is None else n if len(n) == 1 else n[cut] for n in (self.scale, self.zero, self.factor)),
-        )
+
+        def cut(numbers: NDArray[N] | None) -> NDArray[N] | None:
+            return numbers if numbers is None or len(numbers) == 1 else numbers[start:stop]
+
+        first, last = self.start + start, self.start + stop
+        scale, zero, factor = cut(self.scale), cut(self.zero), cut(self.factor)
+        return Slot(self.output, self.axis, first, last, self.dtype, scale, zero, factor)
 
 
 def slot_of(output: str, shape: tuple[int | None, ...], dtype: str, grid: Grid | None, axis: int) -> Slot | None:

@@ -58,6 +58,11 @@ class Descriptors:
         """Some of the points."""
         return Descriptors(self.slot, self.outputs, self.grid, self.xy[index])
 
+    def kept(self) -> Descriptors:
+        """The same, with a copy of the map."""
+        outputs = {self.slot.output: np.array(self.outputs[self.slot.output])}
+        return Descriptors(self.slot, outputs, self.grid, self.xy)
+
     def compute(self) -> Float:
         """(n, d) float32; only the cells around the points are read."""
         slot = self.slot
@@ -106,8 +111,8 @@ class CellScores:
         """The largest logit of each cell's pixels."""
         table = self._pixels.codes(outputs)
         if self._slot.kind == "half":
-            return self._pixels.real(half_order(half_order(table).max(axis=0)).view(np.float16)[None])[0]
-        return self._pixels.real(table.max(axis=0)[None])[0]
+            return np.asarray(self._pixels.real(half_order(half_order(table).max(axis=0)).view(np.float16)[None])[0])
+        return np.asarray(self._pixels.real(table.max(axis=0)[None])[0])
 
     def _tops_of(self, least: float) -> NDArray[np.int64]:
         """For each dustbin code, from 0, the smallest largest pixel code with which a pixel can pass."""
@@ -132,7 +137,8 @@ class FastSuperPoint:
         if found is None:
             return None
         xy, scores = self._best(found, settings)
-        return Keypoints(xy, scores, Descriptors(self._descriptors, outputs, self._grid, xy))
+        name = self._descriptors.output
+        return Keypoints(xy, scores, Descriptors(self._descriptors, {name: outputs[name]}, self._grid, xy))
 
     def _best(self, found: Pixels, settings: DecodeSettings) -> tuple[Float, Float]:
         places, scores = found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol, Union, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgewright.tasks.detection.detections import supervision_module
 
 
 @runtime_checkable
@@ -21,6 +24,9 @@ class Later(Protocol):
 
     def compute(self) -> NDArray[np.float32]:
         """The array."""
+
+    def kept(self) -> Later:
+        """The same, reading from a copy of its own: what it reads from now will be overwritten."""
 
 
 class Keypoints:
@@ -71,6 +77,11 @@ class Keypoints:
         """No keypoint, with descriptors of `size` entries."""
         return cls(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros((0, size), np.float32))
 
+    def kept(self) -> Keypoints:
+        """The same points, with descriptors that do not read from a buffer that will be overwritten."""
+        later = self._descriptors
+        return self if isinstance(later, np.ndarray) else Keypoints(self.xy, self.scores, later.kept())
+
     def moved(self, xy: NDArray[np.float32]) -> Keypoints:
         """The same points at other positions (n, 2)."""
         return Keypoints(xy, self.scores, self._descriptors)
@@ -84,6 +95,32 @@ class Keypoints:
     def __getitem__(self, index: Any) -> Keypoints:
         """Rows chosen by a slice, a mask or an index array."""
         return Keypoints(self.xy[index], self.scores[index], self._descriptors[index])
+
+    def to_supervision(self) -> Any:
+        """The same as `supervision.KeyPoints`: one object with n points and their scores; it has no descriptors.
+
+        Raises:
+            UserError: the package supervision is not installed.
+        """
+        supervision = supervision_module()
+        # the argument has another name since supervision 0.29
+        known = inspect.signature(supervision.KeyPoints).parameters
+        scores = "keypoint_confidence" if "keypoint_confidence" in known else "confidence"
+        # supervision counts keypoints by object: the points of an image are one object's
+        return supervision.KeyPoints(xy=self.xy[None].copy(), **{scores: self.scores[None].copy()})
+
+    def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
+        """One entry of a COCO results file: `keypoints` (x, y, 1 for each point) and `score`, the mean; empty for none.
+
+        Args:
+            image_id: number of the image in the labels.
+            category_id: of the entry.
+        """
+        if not len(self):
+            return []
+        points = np.concatenate([self.xy.astype(np.float64), np.ones((len(self), 1))], axis=1)
+        entry = {"image_id": image_id, "category_id": category_id, "keypoints": points.reshape(-1).tolist()}
+        return [{**entry, "score": float(self.scores.mean())}]
 
     def to_json(self) -> list[dict[str, Any]]:
         """One object a keypoint: `point` (x, y, pixels) and `score`; descriptors are left out for their size."""

@@ -90,7 +90,8 @@ class SuperPoint:
 
 def smallest_score(settings: DecodeSettings) -> np.float32:
     """The score from which a pixel is a point: 0 is none, whatever the threshold."""
-    return np.float32(max(settings.confidence, np.finfo(np.float32).tiny))
+    least: np.float32 = np.float32(max(settings.confidence, float(np.finfo(np.float32).tiny)))
+    return least
 
 
 def best_points(heat: NDArray[np.float32], settings: DecodeSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
