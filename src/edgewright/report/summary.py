@@ -62,6 +62,7 @@ def error_json(error: EdgewrightError, target: str, seconds: float) -> dict[str,
         "report": None,
         "run_dir": None,
         "seconds": _rounded(seconds, 3),
+        "toolchain_seconds": 0.0,
         "error": {"what": error.what, "where": error.where, "why": error.why, "do": error.todo},
     }
 
