@@ -19,6 +19,7 @@ import pytest
 from edgewright.errors import OutputError, ToolchainError
 from edgewright.toolchains import answers, worker
 from edgewright.toolchains.causes import load_rules
+from edgewright.toolchains.clock import tool_clock
 from edgewright.toolchains.deaths import Death, WorkerFailed
 from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.limits import Limits
@@ -304,3 +305,12 @@ def test_the_workers_half_is_for_old_pythons_too() -> None:
     assert "__future__" not in imported  # `annotations` is of 3.7
     assert worker_side.SCHEMA == answers.SCHEMA
     assert (worker_side.REPLY, worker_side.LIFELINE) == (answers.REPLY, worker._LIFELINE)
+
+
+def test_the_time_of_a_call_is_counted(ask) -> None:
+    with tool_clock() as clock:
+        reply = ask("echo")
+        with pytest.raises(WorkerFailed):
+            ask("raises")
+    assert clock.calls == 2
+    assert clock.seconds >= reply.seconds > 0

@@ -141,7 +141,14 @@ def show(run: Any, *, as_json: bool) -> None:
 
     if as_json:
         out_json(
-            summary_json(run.report, bundle=run.bundle, report_path=run.page, run_dir=run.run_dir, seconds=run.seconds)
+            summary_json(
+                run.report,
+                bundle=run.bundle,
+                report_path=run.page,
+                run_dir=run.run_dir,
+                seconds=run.seconds,
+                toolchain_seconds=run.toolchain_seconds,
+            )
         )
         return
     encoding = sys.stdout.encoding or "utf-8"
@@ -155,4 +162,5 @@ def show(run: Any, *, as_json: bool) -> None:
     if run.reused:
         out("Nothing changed since the last run: every result was taken from the run directory.")
     bundle = None if run.bundle is None else str(run.bundle)
-    out(closing_line(run.report, bundle=bundle, report_path=str(run.page), seconds=run.seconds))
+    times = {"seconds": run.seconds, "toolchain_seconds": run.toolchain_seconds}
+    out(closing_line(run.report, bundle=bundle, report_path=str(run.page), **times))

@@ -18,7 +18,13 @@ Place = str | PathLike[str] | None
 
 
 def summary_json(
-    report: RunReport, *, bundle: Place, report_path: Place, run_dir: Place, seconds: float
+    report: RunReport,
+    *,
+    bundle: Place,
+    report_path: Place,
+    run_dir: Place,
+    seconds: float,
+    toolchain_seconds: float = 0.0,
 ) -> dict[str, Any]:
     """The result of a run as JSON data.
 
@@ -26,6 +32,7 @@ def summary_json(
         report: what the run found.
         bundle, report_path, run_dir: where the results lie; None for what was not written.
         seconds: wall time of the whole command.
+        toolchain_seconds: of it, waiting for the vendor's own processes.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -38,6 +45,7 @@ def summary_json(
         "report": _place(report_path),
         "run_dir": _place(run_dir),
         "seconds": _rounded(seconds, 3),
+        "toolchain_seconds": _rounded(toolchain_seconds, 3),
     }
 
 
@@ -54,6 +62,7 @@ def error_json(error: EdgewrightError, target: str, seconds: float) -> dict[str,
         "report": None,
         "run_dir": None,
         "seconds": _rounded(seconds, 3),
+        "toolchain_seconds": 0.0,
         "error": {"what": error.what, "where": error.where, "why": error.why, "do": error.todo},
     }
 

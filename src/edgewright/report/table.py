@@ -90,10 +90,14 @@ def render_text(report: RunReport, width: int = 80, *, encoding: str = "utf-8") 
     return "\n".join(_plain(list(_blocks(report, encoding)), width)) + "\n"
 
 
-def closing_line(report: RunReport, *, bundle: str | None, report_path: str | None, seconds: float) -> str:
-    """The last line of a command: verdict, target, time, and where the results lie."""
+def closing_line(
+    report: RunReport, *, bundle: str | None, report_path: str | None, seconds: float, toolchain_seconds: float = 0.0
+) -> str:
+    """The last line of a command: verdict, target, time and what of it the vendor took, where the results lie."""
     places = [f"{word}: {place}" for word, place in (("bundle", bundle), ("report", report_path)) if place]
     took = f"in {text.seconds(seconds)}"
+    if toolchain_seconds >= 1:
+        took += f" ({text.seconds(toolchain_seconds)} in the toolchain)"
     return "  ".join([report.verdict.word.upper(), text.clean(report.verdict.target), took, *places])
 
 

@@ -139,10 +139,14 @@ def profile_bars(profile: Sequence[StageTime]) -> list[Bar]:
             percent=round(100 * step.wall_s / top, 1),
             second_value=text.seconds(step.cpu_s),
             second=round(100 * step.cpu_s / top, 1),
-            note="reused" if step.reused else "",
+            note="reused" if step.reused else _tools_note(step),
         )
         for step in profile
     ]
+
+
+def _tools_note(step: StageTime) -> str:
+    return f"{text.seconds(step.tools_s)} in the toolchain" if step.tools_s else ""
 
 
 def pairs(data: Mapping[str, Any]) -> Pairs:

@@ -17,6 +17,7 @@ from edgewright.files import explained_write_errors, write_json_atomic
 from edgewright.toolchains import side
 from edgewright.toolchains.answers import REPLY, SCHEMA, End, outcome, read_log
 from edgewright.toolchains.causes import LogRule
+from edgewright.toolchains.clock import count_call
 from edgewright.toolchains.deaths import Death, failed, with_log
 from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.limits import Family, Limits
@@ -27,7 +28,9 @@ from edgewright.toolchains.surroundings import surroundings
 REQUEST, LOG = "request.json", "log.txt"
 _LIFELINE = "EDGEWRIGHT_LIFELINE"
 _SIDE = Path(side.__file__).parent
-_FIRST_SLEEP, _LONGEST_SLEEP = 0.002, 0.1
+_FIRST_SLEEP, _LONGEST_SLEEP = 0.002, 0.03
+_MEMORY_SECONDS = 0.25
+"""Between two looks at the memory: each reads something of every process of the machine."""
 _NO_DISK = 1_000_000
 
 
@@ -129,6 +132,7 @@ def _run(environment: Environment, script: Path, folder: Path, limits: Limits, e
             process.wait()
         return End(process.returncode, time.monotonic() - started, family.peak_mb, killed)
     finally:
+        count_call(time.monotonic() - started)
         os.close(lifeline)
         os.close(held)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -172,17 +176,19 @@ def _check_disk(folder: Path) -> None:
 
 def _watch(family: Family, started: float, limits: Limits) -> Death | None:
     """Wait for the end; the reason to kill, or None when it ended by itself."""
-    pause = _FIRST_SLEEP
+    pause, looked = _FIRST_SLEEP, 0.0
     while not family.exited():
         seconds = time.monotonic() - started
         if seconds > limits.seconds:
             family.ask_for_stacks()
             return Death("timeout", f"no answer within {limits.seconds:g} s; it was ended")
-        used = family.memory_mb(limits.memory_mb)
-        if used > limits.memory_mb:
-            return Death(
-                "memory", f"it used {used:.0f} MB of memory, {limits.memory_mb:g} MB are allowed; it was ended"
-            )
+        if seconds - looked > _MEMORY_SECONDS or not looked:
+            looked = seconds
+            used = family.memory_mb(limits.memory_mb)
+            if used > limits.memory_mb:
+                return Death(
+                    "memory", f"it used {used:.0f} MB of memory, {limits.memory_mb:g} MB are allowed; it was ended"
+                )
         time.sleep(min(pause, max(0.0, limits.seconds - seconds) + 0.001))
         pause = min(2 * pause, _LONGEST_SLEEP)
     return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import tee
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ from edgewright.findings import Finding
 from edgewright.targets.backend import Outputs, Session
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tensors import Part
+from edgewright.verify.ahead import Ahead, Shared
 from edgewright.verify.degenerate import PartView, Watch, first_finding, source_findings
 from edgewright.verify.part_error import PartErrors
 from edgewright.verify.results import PartError
 
 REFERENCE = "onnx"
 """Name of the stage that all others are compared with: the source model."""
+
+_MOST_AHEAD = 256 << 20
+"""Bytes of samples and outputs that the reference may be ahead of the artifact."""
 
 Decode = Callable[[Outputs, Placement], Detections]
 
@@ -72,6 +76,8 @@ def evaluate(
     decode: Decode | None = None,
     on_image: Callable[[], None] | None = None,
     decoded: Collection[str] | None = None,
+    *,
+    ahead: bool = False,
 ) -> Evaluation:
     """Run the reference and all stages side by side.
 
@@ -83,24 +89,36 @@ def evaluate(
         decode: outputs and placement to detections, where the head has any.
         on_image: called after each image.
         decoded: stages whose outputs are decoded, `REFERENCE` among them or not; None decodes all.
+        ahead: the last stage may keep this process waiting, and all others run in it: they go on meanwhile.
 
     Returns:
         Errors by part, degenerate-output findings and detections of every stage.
     """
     runners = {REFERENCE: reference, **stages}
-    copies = tee(samples, len(runners) + 1)
-    # tee buffers only as far as one stage runs ahead of another; zip keeps them in step
+    shared = Shared(samples, len(runners) + 1)
+    # samples are kept only as far as one stage runs ahead of another; zip keeps them in step
     streams = [
-        runner.run_many(sample.feeds for sample in copy)
-        for runner, copy in zip(runners.values(), copies[1:], strict=True)
+        runner.run_many(sample.feeds for sample in shared.reader(index))
+        for index, runner in enumerate(runners.values())
     ]
     wanted = set(runners) if decoded is None else set(decoded)
     tally = _Tally(tuple(stages), parts, decode, wanted if decode is not None else set())
-    for sample, *outputs in zip(copies[0], *streams, strict=True):
-        tally.add(sample, outputs[0], outputs[1:])
-        if on_image is not None:
-            on_image()
+    with ExitStack() as stack:
+        first: Iterable[tuple[Any, ...]] = zip(shared.reader(len(runners)), *streams[:-1], strict=True)
+        if ahead:
+            first = stack.enter_context(Ahead(iter(first), _bytes, _MOST_AHEAD))
+        for (sample, *before), last in zip(first, streams[-1], strict=True):
+            outputs = [*before, last]
+            tally.add(sample, outputs[0], outputs[1:])
+            if on_image is not None:
+                on_image()
     return tally.result()
+
+
+def _bytes(item: tuple[Any, ...]) -> int:
+    """Of a sample and of what stages made of it."""
+    sample, *outputs = item
+    return sum(array.nbytes for found in (sample.feeds, *outputs) for array in found.values())
 
 
 class _Tally:

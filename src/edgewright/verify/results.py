@@ -145,12 +145,20 @@ class Variant:
 
 @dataclass(frozen=True)
 class StageTime:
-    """What a step cost, seconds of wall time and of CPU; `reused` when its result came from the run directory."""
+    """What a step cost.
+
+    Attributes:
+        wall_s: seconds of wall time.
+        cpu_s: seconds of this process's CPU meanwhile, that of what went on beside the step included.
+        reused: its result came from the run directory.
+        tools_s: seconds of `wall_s` in vendors' processes.
+    """
 
     name: str
     wall_s: float
     cpu_s: float
     reused: bool = False
+    tools_s: float = 0.0
 
 
 @dataclass(frozen=True)

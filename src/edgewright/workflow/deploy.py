@@ -15,6 +15,7 @@ from typing import Any
 
 from edgewright.errors import UserError
 from edgewright.findings import Finding
+from edgewright.quant.layout import default_precisions
 from edgewright.quant.observers import parse_observer
 from edgewright.targets.backend import Backend
 from edgewright.targets.registry import get_backend, toolchain_version
@@ -27,11 +28,12 @@ from edgewright.workflow.conclude import Conclusion, Outcome, conclude
 from edgewright.workflow.given import check_model_file, check_precisions, read_task
 from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
 from edgewright.workflow.known import issue_notes
+from edgewright.workflow.meanwhile import Meanwhile
 from edgewright.workflow.measured import Task
 from edgewright.workflow.notes import VOID, failing_precision, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
-from edgewright.workflow.quantised import Quantiser, nothing_to_quantise
+from edgewright.workflow.quantised import USUAL, Quantiser, nothing_to_quantise
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.timing import latency_stage
@@ -51,6 +53,7 @@ class Run:
         page: the HTML report.
         recipe: file that reproduces the run.
         seconds: wall time.
+        toolchain_seconds: of it, waiting for the vendor's own processes.
         reused: whether nothing had to be computed.
     """
 
@@ -61,6 +64,7 @@ class Run:
     recipe: Path
     seconds: float
     reused: bool
+    toolchain_seconds: float = 0.0
 
     @property
     def verdict(self) -> str:
@@ -112,6 +116,7 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
         recipe=conclusion.recipe,
         seconds=time.perf_counter() - started,
         reused=conclusion.reused,
+        toolchain_seconds=run.tools.seconds,
     )
 
 
@@ -175,10 +180,14 @@ class _Job:
         )
         wanted = dict.fromkeys(("float", *self.recipe.precision))
         self.notes += issue_notes(self.backend, prepared.load(), task.head.family, wanted)
-        built = [workshop.make("float", "float", None)]
+        with Meanwhile[Calibrated]() as meanwhile:
+            if self._calibrates(prepared) and toolchain_version(self.backend) is not None:
+                meanwhile.start(lambda quiet: self._calibrated(prepared, self._observer, None, quiet))
+            built = [workshop.make("float", "float", None)]
+            ready = meanwhile.result()
         self.notes += label_notes(task, built[0], evaluation)
         if self.recipe.precision != ("float",):
-            built += self._quantised(prepared, workshop, allowed)
+            built += self._quantised(prepared, workshop, allowed, ready)
         failing = failing_precision(built, allowed)
         if failing is not None and not self._void and toolchain_version(self.backend) is not None:
             self.notes.append(blame_note(self.backend, task.head.family, failing, self.progress))
@@ -204,7 +213,26 @@ class _Job:
         """Whether the float model itself does not fit the labels: then no figure tells anything."""
         return any(note.code == VOID for note in self.notes)
 
-    def _quantised(self, prepared: PreparedModel, workshop: Workshop, allowed: Limits) -> list[Built]:
+    @property
+    def _observer(self) -> str:
+        """The observer that the first variant of each precision takes."""
+        named = self.recipe.quantise.observer
+        return USUAL if named == AUTO else named
+
+    def _calibrates(self, prepared: PreparedModel) -> bool:
+        """Whether there is anything to calibrate for."""
+        profile = self.backend.capabilities().fusion
+        return self.recipe.precision != ("float",) and bool(default_precisions(prepared.load(), profile, "int8"))
+
+    def _calibrated(self, prepared: PreparedModel, observer: str, most: int | None, progress: Progress) -> Calibrated:
+        """Statistics of all calibration images, or of so many."""
+        images = self.data.calibration if most is None else self.data.calibration.spread(most)
+        profile = self.backend.capabilities().fusion
+        return calibrate_stage(self.run, self.recipe, self.key, prepared, profile, images, progress, observer)
+
+    def _quantised(
+        self, prepared: PreparedModel, workshop: Workshop, allowed: Limits, ready: Calibrated | None
+    ) -> list[Built]:
         profile = self.backend.capabilities().fusion
         nothing = nothing_to_quantise(self.recipe, prepared, prepared.load(), profile)
         if nothing is not None:
@@ -212,8 +240,9 @@ class _Job:
             return []
 
         def calibrate(observer: str, most: int | None = None) -> Calibrated:
-            images = self.data.calibration if most is None else self.data.calibration.spread(most)
-            return calibrate_stage(self.run, self.recipe, self.key, prepared, profile, images, self.progress, observer)
+            if ready is not None and (observer, most) == (self._observer, None):
+                return ready
+            return self._calibrated(prepared, observer, most, self.progress)
 
         images = self.data.evaluation
         quantiser = Quantiser(self.recipe, workshop, images, allowed, calibrate, may_repair=not self._void)

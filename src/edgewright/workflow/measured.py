@@ -153,7 +153,16 @@ def _measure_open(
     decode = task.detections if task.head.task == "detection" else None
     with progress.step(f"measure {title}", len(images.paths)) as advance:
         decoded = {artifact} if known is not None else {REFERENCE, artifact}
-        found = evaluate(reference, sessions, samples(images, task.contract), task.head.parts, decode, advance, decoded)
+        found = evaluate(
+            reference,
+            sessions,
+            samples(images, task.contract),
+            task.head.parts,
+            decode,
+            advance,
+            decoded,
+            ahead=True,
+        )
     findings = [finding for outcome in (found.reference, *found.stages.values()) for finding in outcome.findings]
     metrics: dict[str, Metric] = {}
     if decode is not None:

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from edgewright.errors import OutputError, UserError
 from edgewright.files import digest_of, explained_write_errors, write_json_atomic
+from edgewright.toolchains.clock import ToolClock, tool_clock
 from edgewright.verify.results import StageTime
 
 _DONE = "done.json"
@@ -40,8 +41,9 @@ class RunDir:
     Use `RunDir.open`, which also makes sure that no other process works in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tools: ToolClock | None = None) -> None:
         self.path = path
+        self.tools = tools or ToolClock()
         self.times: list[StageTime] = []
 
     @classmethod
@@ -67,7 +69,7 @@ class RunDir:
                 held = True
                 for leftover in (path / "stages").glob(f"{_PARTIAL}*"):
                     shutil.rmtree(leftover, ignore_errors=True)
-                yield cls(path)
+                yield cls(path, stack.enter_context(tool_clock()))
             except UserError as error:
                 refused = not isinstance(error, OutputError)
                 raise
@@ -87,7 +89,7 @@ class RunDir:
             key: everything that the result depends on, JSON types.
             compute: writes files into the folder that it is given and returns JSON data.
         """
-        started = (time.perf_counter(), time.process_time())
+        started = self._now()
         digest = digest_of({"stage": name, **key})
         final = self.path / "stages" / f"{_slug(name)}-{digest[:16]}"
         done = _read_done(final, digest)
@@ -117,9 +119,12 @@ class RunDir:
         # through JSON, so that a first run and a resumed one see the same types
         return dict(json.loads((final / _DONE).read_text(encoding="utf-8"))["data"])
 
-    def _note(self, name: str, started: tuple[float, float], *, reused: bool) -> None:
-        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
-        self.times.append(StageTime(name, round(wall, 3), round(cpu, 3), reused))
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), time.process_time(), self.tools.seconds
+
+    def _note(self, name: str, started: tuple[float, float, float], *, reused: bool) -> None:
+        wall, cpu, tools = (round(now - then, 3) for now, then in zip(self._now(), started, strict=True))
+        self.times.append(StageTime(name, wall, cpu, reused, tools))
 
 
 def _missing(path: Path) -> list[Path]:
