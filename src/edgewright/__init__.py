@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         UserError,
     )
     from edgewright.findings import Finding, Severity, explain
-    from edgewright.runtime.predictor import Predictor, load
+    from edgewright.runtime.load import load
+    from edgewright.runtime.predictor import Predictor
     from edgewright.targets.registry import get_backend, target_names
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
@@ -63,7 +64,7 @@ _HOMES = {
     "deploy_recipe": "workflow.api",
     "explain": "findings",
     "get_backend": "targets.registry",
-    "load": "runtime.predictor",
+    "load": "runtime.load",
     "repair_run": "workflow.api",
     "target_names": "targets.registry",
     "zip_bundle": "bundle.pack",

@@ -12,7 +12,7 @@ from edgewright.bundle.pack import pack_bundle, zip_bundle
 from edgewright.data.contract import preprocess
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError, DataError, TargetMismatch, UserError
-from edgewright.runtime.predictor import load
+from edgewright.runtime.load import load
 from tests.bundle.bundle_fakes import CONTRACT, TARGET, FakeBackend, fake_contents, rewrite_manifest, sample_image
 
 

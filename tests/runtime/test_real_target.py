@@ -15,7 +15,7 @@ from edgewright.errors import TargetMismatch
 from edgewright.graph.model import Model
 from edgewright.graph.reference import ReferenceSession
 from edgewright.runtime.golden import record_golden
-from edgewright.runtime.predictor import load
+from edgewright.runtime.load import load
 from edgewright.targets.registry import get_backend
 from edgewright.tasks.base import FAMILIES
 from edgewright.tasks.detection.detections import Detections

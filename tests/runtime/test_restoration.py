@@ -12,7 +12,7 @@ from edgewright.errors import BundleError
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites import RewriteContext, apply_rewrite
 from edgewright.runtime.artifact_session import ArtifactSession
-from edgewright.runtime.predictor import load
+from edgewright.runtime.load import load
 from edgewright.targets.registry import get_backend
 from tests.bundle.bundle_fakes import CONTRACT, FakeBackend, fake_artifact, sample_image
 from tests.bundle.restored import restoration, restored_bundle

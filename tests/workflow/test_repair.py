@@ -10,7 +10,7 @@ import pytest
 from edgewright.bundle.open import open_bundle
 from edgewright.errors import UserError
 from edgewright.graph.model import Model
-from edgewright.runtime.predictor import load
+from edgewright.runtime.load import load
 from tests.cli import zoo
 from tests.helpers import model_from_text, normal
 from tests.workflow.repairs import Job, Steps, figures

@@ -11,7 +11,7 @@ from edgewright.bundle.open import open_bundle
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites import RewriteContext, apply_rewrite
-from edgewright.runtime.predictor import load
+from edgewright.runtime.load import load
 from edgewright.targets.registry import get_backend
 from edgewright.verify.verdict import limits
 from edgewright.workflow.assemble import Material, assemble

@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from edgewright._version import __version__
-from edgewright.cli import analyse, compare, deploy, explain, inspect, plan_io, repair, run, targets, toolchain
+from edgewright.cli import analyse, bench, compare, deploy, explain, inspect, plan_io, repair, run, targets, toolchain
 from edgewright.cli.verb import tell_usage_error
 
 
@@ -43,6 +43,7 @@ for name, module in (
     ("repair", repair),
     ("compare", compare),
     ("run", run),
+    ("bench", bench),
     ("inspect", inspect),
     ("plan-io", plan_io),
     ("targets", targets),

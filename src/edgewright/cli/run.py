@@ -11,7 +11,7 @@ import typer
 from edgewright.cli import options as o
 from edgewright.cli.verb import verb
 
-HELP = """Run a bundle on an image, a folder of images or a video, and print what it finds.
+HELP = """Run a bundle on an image, a folder of images, a video or a camera, and print what it finds.
 
 Example: edgewright run runs/model-cpu/bundle street.jpg --save drawn/
 """
@@ -20,7 +20,7 @@ Example: edgewright run runs/model-cpu/bundle street.jpg --save drawn/
 @verb
 def command(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle folder or zip.")],
-    source: Annotated[Path, typer.Argument(metavar="IMAGE|DIR|VIDEO", help="What to run it on.")],
+    source: Annotated[str, typer.Argument(metavar="IMAGE|DIR|VIDEO|camera:N", help="What to run it on.")],
     save: Annotated[
         Optional[Path],  # noqa: UP045 - typer evaluates annotations on 3.10 as well
         typer.Option("--save", metavar="DIR", help="Write each image with its detections drawn."),
@@ -29,19 +29,21 @@ def command(
         Optional[float],  # noqa: UP045
         typer.Option("--confidence", metavar="C", min=0.0, max=1.0, help="Smallest score. [default: the bundle's]"),
     ] = None,
+    most: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--frames", metavar="N", min=1, help="Stop after so many. [default: all; a camera has no end]"),
+    ] = None,
     as_json: o.AsJson = False,
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import out, out_json
-    from edgewright.data.frames import frames
-    from edgewright.runtime.predictor import load
-    from edgewright.workflow.predict import describe_prediction, save_drawn
+    from edgewright.runtime.load import load
+    from edgewright.workflow.predict import describe_prediction, predicted, save_drawn
 
     started = time.perf_counter()
     results: list[dict[str, Any]] = []
     with load(bundle) as predictor:
-        for name, image in frames(source):
-            found = predictor(image, confidence=confidence)
+        for name, image, found in predicted(predictor, source, confidence, most):
             results.append({"image": name, **describe_prediction(found)})
             if save is not None:
                 save_drawn(save, name, image, found)

@@ -13,25 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from edgewright.bundle.archive import Limits
 from edgewright.bundle.golden import Golden
 from edgewright.bundle.manifest import Manifest
-from edgewright.bundle.open import Bundle, open_bundle
+from edgewright.bundle.open import Bundle
 from edgewright.data.contract import Contract, Placement, normalise, place, to_colour
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer
 from edgewright.runtime.boundary import feeds_for, image_port
 from edgewright.runtime.decode import Outputs, Prediction, family_of, merged
-from edgewright.runtime.golden import GoldenResult, check_golden
-from edgewright.runtime.host import backend_for, check_host
+from edgewright.runtime.golden import GoldenResult
 from edgewright.runtime.input_path.frames import FrameFormat
 from edgewright.runtime.input_path.path import InputPath
 from edgewright.runtime.laps import UNTIMED, Laps
 from edgewright.runtime.moved import bytes_moved
 from edgewright.runtime.output_path.path import OutputPath
 from edgewright.runtime.stream import Stream
-from edgewright.targets.backend import Backend, Feeds, Session
+from edgewright.targets.backend import Feeds, Session
 from edgewright.tasks.base import DecodeSettings
 
 ImageLike = NDArray[np.uint8] | str | Path
@@ -54,14 +52,13 @@ class Predictor:
         bundle: Bundle,
         session: Session,
         golden: tuple[GoldenResult, ...] = (),
-        held: ExitStack | None = None,
         restorer: Restorer | None = None,
     ) -> None:
         self.golden = golden
         self.ran_on = session.ran_on
         self._bundle = bundle
         self._session: Session | None = session
-        self._held = held or ExitStack()
+        self._held = ExitStack()
         self._head = bundle.manifest.to_head()
         self._settings = bundle.manifest.to_settings()
         family, restore = family_of(self._head, str(bundle.folder)), bundle.restore()
@@ -245,6 +242,10 @@ class Predictor:
         """What was recorded when the bundle was packed."""
         return self._bundle.golden()
 
+    def hold(self, held: ExitStack) -> None:
+        """Take over what must be closed with this predictor."""
+        self._held.push(held)
+
     def close(self) -> None:
         """Close the session and remove the bundle's temporary folder, if there is one."""
         self._session = None
@@ -264,43 +265,6 @@ class Predictor:
         self.close()
 
 
-def load(
-    path: str | Path, *, check: bool = True, backend: Backend | None = None, limits: Limits | None = None
-) -> Predictor:
-    """Open a bundle, prove that it belongs here and computes what was packed, and make it ready for images.
-
-    Args:
-        path: a bundle, folder or .zip.
-        check: run the golden samples; without it nothing is proven of what this host computes.
-        backend: what runs the artifact; None looks the bundle's target up.
-        limits: what opening may cost.
-
-    Raises:
-        BundleError: damaged, altered, unsafe, of a newer schema, or it computes something else than when it was packed.
-        TargetMismatch: it belongs to another target, another host or another runtime.
-        ToolchainError: the runtime failed.
-    """
-    with ExitStack() as held:
-        bundle = held.enter_context(open_bundle(path, limits=limits))
-        backend = backend or backend_for(bundle.manifest, str(path))
-        check_host(bundle.manifest, backend, str(path))
-        session = held.enter_context(backend.open(bundle.artifact))
-        restorer = Restorer(bundle.restore())
-        results = check_golden(bundle, session, backend, restorer) if check else ()
-        predictor = Predictor(bundle, session, results, restorer=restorer)
-        _try_once(predictor, bundle)
-        predictor._held = held.pop_all()
-    return predictor
-
-
 def _pixels(image: ImageLike, frame_format: FrameFormat) -> tuple[NDArray[np.uint8], FrameFormat]:
     """An array as it was given; a file as it is read, in BGR whatever the camera gives."""
     return (read_image(Path(image)), "BGR") if isinstance(image, (str, Path)) else (image, frame_format)
-
-
-def _try_once(predictor: Predictor, bundle: Bundle) -> None:
-    """Decode a recorded output: a head that does not fit the artifact is found now, not at the first image."""
-    contract = bundle.manifest.contract
-    image = np.zeros((contract.height, contract.width, 3), np.uint8)
-    _, placement = predictor.prepare(image)
-    predictor.decode(bundle.golden()[0].outputs, placement)

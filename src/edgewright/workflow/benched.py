@@ -13,8 +13,9 @@ from edgewright.data.frames import frames
 from edgewright.data.images import Image, image_from_bytes
 from edgewright.errors import DataError
 from edgewright.runtime.laps import StageTime, StageTimes
+from edgewright.runtime.load import load
 from edgewright.runtime.memory import copy_seconds
-from edgewright.runtime.predictor import Predictor, load
+from edgewright.runtime.predictor import Predictor
 from edgewright.workflow.progress import Progress
 
 RUN = "run"

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgewright.data.frames import frames
+from edgewright.data.images import Image
 from edgewright.errors import DataError
 from edgewright.files import explained_write_errors, write_bytes_atomic
 from edgewright.runtime.decode import Prediction
+from edgewright.runtime.predictor import Predictor
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.drawing import draw_detections, draw_keypoints
 from edgewright.tasks.keypoints.keypoints import Keypoints
+
+
+def predicted(
+    predictor: Predictor, source: str, confidence: float | None, most: int | None = None
+) -> Iterator[tuple[str, Image, Prediction]]:
+    """Names, frames and predictions of a source in order; preparing, running and decoding go on side by side.
+
+    Args:
+        predictor: belongs to this until it is done.
+        source: see `data.frames.frames`.
+        confidence: smallest score; None takes the bundle's.
+        most: number of frames after which to stop; None: all there are.
+
+    Raises:
+        DataError, ToolchainError: after the predictions of what was before.
+    """
+    waiting: deque[tuple[str, Image]] = deque()  # as many as the stream holds
+
+    def images() -> Iterator[Image]:
+        for name, image in itertools.islice(frames(source), most):
+            waiting.append((name, image))
+            yield image
+
+    with predictor.stream(images(), confidence=confidence) as stream:
+        for found in stream:
+            name, image = waiting.popleft()
+            yield name, image, found
 
 
 def describe_prediction(found: Prediction) -> dict[str, Any]:
