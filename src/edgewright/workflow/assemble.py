@@ -55,7 +55,7 @@ def assemble(material: Material) -> Outcome:
         one.judge(
             material.allowed,
             material.latencies.get(one.name),
-            material.workshop.ran_on,
+            material.workshop.ran_on(one),
             "reference" if one.plan is None else "passed",
             void,
         )
