@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites import RewriteContext, apply_rewrite
 from edgewright.runtime.load import load
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.backend import Capabilities
+from edgewright.targets.onnxruntime.backend import OnnxRuntimeBackend
 from edgewright.targets.registry import get_backend
 from edgewright.verify.verdict import limits
 from edgewright.workflow.assemble import Material, assemble
@@ -41,6 +46,7 @@ class Shop:
         self.workshop = Workshop(
             run, backend, Quiet(), KEY, DEMO / "detector.onnx", self.prepared.path, self.task, files
         )
+        self.files = files
         self.feeds = [sample.feeds for sample in samples(files, self.task.contract)]
 
     def rewritten(self, name: str) -> Built:
@@ -154,3 +160,29 @@ def test_the_bundle_carries_the_restoration(shop, plain, variants, tmp_path):
         found = predict(image, confidence=0.25)
     expected = plain.measured.detections(plain.stage)[image.name]
     assert len(found) == int((expected.scores >= 0.25).sum()) > 0
+
+
+def test_where_the_target_has_no_float_the_embedded_runtime_stands_in(tmp_path: Path) -> None:
+    class Integers(OnnxRuntimeBackend):
+        """A chip without float."""
+
+        def capabilities(self) -> Capabilities:
+            return replace(super().capabilities(), target="acme/integers", precisions=("int8",), ran_on="Acme")
+
+        def build(self, *arguments: Any, **more: Any) -> Artifact:
+            assert arguments[1] is not None, "a float build of a chip that has none"
+            return super().build(*arguments, **more)
+
+    (tmp_path / "images").mkdir()
+    for path in sorted((DEMO / "images" / "evaluation").iterdir())[:1]:
+        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    with RunDir.open(tmp_path / "run") as run:
+        shop = Shop(run, tmp_path / "images")
+        shop.workshop = Workshop(
+            run, Integers("cpu"), Quiet(), KEY, DEMO / "detector.onnx", shop.prepared.path, shop.task, shop.files
+        )
+        built = shop.workshop.make("float", "float", None)
+        assert built.artifact.target == "onnxruntime/cpu"
+        assert shop.workshop.ran_on(built).startswith("onnxruntime")
+        with shop.workshop.open(built) as session:
+            assert session(shop.feeds[0])

@@ -58,7 +58,7 @@ def assemble(material: Material) -> Outcome:
         one.judge(
             material.allowed,
             material.latencies.get(one.name),
-            material.workshop.ran_on_of(one),
+            material.workshop.ran_on(one),
             "reference" if one.plan is None else "passed",
             void,
         )

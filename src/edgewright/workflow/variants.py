@@ -16,6 +16,7 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.backend import Backend, Drafting, Feeds, Session
+from edgewright.targets.registry import get_backend
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
 from edgewright.verify.verdict import BUILT_WRONG, Limits, drop_of, reasons_against
@@ -128,9 +129,12 @@ class Workshop:
         calibration: ImageFiles | None = None,
     ) -> None:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
+        able = backend.capabilities()
+        # a chip that computes in integers only has no float artifact: the embedded runtime stands in for it
+        self._plain = backend if "float" in able.precisions else get_backend("onnxruntime/cpu")
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
         self.labels = labels
-        self.calibration = calibration if backend.capabilities().needs_samples else None
+        self.calibration = calibration if able.needs_samples else None
         self._reference: Measured | None = None  # the first variant measures the source model for all
         self._answers: RememberedSession | None = None
 
@@ -159,6 +163,7 @@ class Workshop:
             UserError: the target cannot do what the plan asks for.
             ToolchainError: the toolchain failed.
         """
+        backend = self._backend(plan)
         artifact = self._build(name, plan, model, draft=draft)
         stage = f"{'float' if plan is None else precision} artifact"
         most = artifact.read_back.get("most_images")
@@ -170,8 +175,8 @@ class Workshop:
             {
                 **self.key,
                 "artifact": artifact.digest,
-                "toolchain": dict(self.backend.toolchain()),
-                "host": dict(self.backend.host()),
+                "toolchain": dict(backend.toolchain()),
+                "host": dict(backend.host()),
                 "labels": self.labels,
                 **({} if restore is None else {"restore": restore.digest}),
                 **({} if most is None else {"ran_on": artifact.read_back["ran_on"]}),
@@ -184,39 +189,39 @@ class Workshop:
         )
         if all_of_them:
             self._reference = self._reference or measured
-        reviewed = (*findings, *self.backend.review(artifact, plan), *measured.findings)
+        reviewed = (*findings, *backend.review(artifact, plan), *measured.findings)
         return Built(name, precision, plan, artifact, measured, stage, reviewed, restore)
 
-    @property
-    def ran_on(self) -> str:
-        """Where figures come from, with the toolchain's version."""
-        able = self.backend.capabilities()
+    def ran_on(self, built: Built) -> str:
+        """Where a variant's figures come from, and on how many images they rest where these are not all."""
+        if built.artifact.read_back.get("most_images") is not None:
+            told = str(built.artifact.read_back["ran_on"])
+            fewer = built.measured.images < len(self.images.paths)
+            return f"{told}, {built.measured.images} of {len(self.images.paths)} images" if fewer else told
+        backend = self._backend(built.plan)
+        able = backend.capabilities()
         if able.ran_on:
             return able.ran_on
-        versions = " ".join(f"{name} {version}" for name, version in self.backend.toolchain().items())
+        versions = " ".join(f"{name} {version}" for name, version in backend.toolchain().items())
         return f"emulated by {versions}" if able.emulated else f"{versions} {able.target.rpartition('/')[2]}"
-
-    def ran_on_of(self, built: Built) -> str:
-        """Where the figures of a variant come from, and on how many images they rest where these are not all."""
-        if built.artifact.read_back.get("most_images") is None:
-            return self.ran_on
-        told = str(built.artifact.read_back["ran_on"])
-        fewer = built.measured.images < len(self.images.paths)
-        return f"{told}, {built.measured.images} of {len(self.images.paths)} images" if fewer else told
 
     def open(self, built: Built) -> ArtifactSession:
         """A session on a built variant, with what the host does behind it."""
         return self._open(built.artifact, built.restore)
 
+    def _backend(self, plan: PrecisionPlan | None) -> Backend:
+        return self._plain if plan is None else self.backend
+
     def _build(self, name: str, plan: PrecisionPlan | None, model: Model | None, *, draft: bool) -> Artifact:
-        drafting = self.backend if draft and isinstance(self.backend, Drafting) else None
+        backend = self._backend(plan)
+        drafting = backend if draft and isinstance(backend, Drafting) else None
         key = {
             **self.key,
             "target": self.backend.capabilities().target,
             "plan": plan.digest if plan else "float",
             "prepared": str(self.prepared.parent.name),
-            "toolchain": dict(self.backend.toolchain()),
-            "host": dict(self.backend.host()),
+            "toolchain": dict(backend.toolchain()),
+            "host": dict(backend.host()),
             **({} if model is None else {"model": model.digest}),
             **({} if self.calibration is None else {"calibration": self.calibration.key}),
             **({} if drafting is None else {"draft": True}),
@@ -227,10 +232,10 @@ class Workshop:
                 built = load_model(self.prepared) if model is None else model
                 inputs = None if self.calibration is None else functools.partial(_inputs, self.calibration, self.task)
                 log = self.run.log_of(f"build {name}")
-                with blamed(self.backend, built, plan, self.task.head.family, self.progress, log):
+                with blamed(backend, built, plan, self.task.head.family, self.progress, log):
                     if drafting is not None and plan is not None:
                         return drafting.draft(built, plan, folder, inputs).to_json()
-                    return self.backend.build(built, plan, folder, inputs).to_json()
+                    return backend.build(built, plan, folder, inputs).to_json()
 
         result = self.run.stage(f"build {name}", key, compute)
         return Artifact.from_json(result.data, result.folder)
@@ -247,7 +252,8 @@ class Workshop:
         return sessions
 
     def _open(self, artifact: Artifact, restore: Model | None) -> ArtifactSession:
-        return ArtifactSession(self.backend.open(artifact), artifact, self.task.contract, restore)
+        backend = self._plain if artifact.target == self._plain.capabilities().target else self.backend
+        return ArtifactSession(backend.open(artifact), artifact, self.task.contract, restore)
 
 
 def _inputs(images: ImageFiles, task: Task, most: int) -> Iterator[Feeds]:

@@ -233,3 +233,16 @@ def test_a_damaged_artifact_is_an_error_whose_log_is_kept_and_nothing_else(
         session(images(1)[0])
     assert [path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == ["log.txt"]
     assert Path(failure.value.log).is_file()
+
+
+def test_a_chip_of_integers_alone_is_deployed_beside_a_float_model_of_the_embedded_runtime(tmp_path: Path) -> None:
+    from tests.cli import zoo
+    from tests.workflow.repairs import Job
+
+    run = Job(tmp_path, zoo.detector()).run(target="rockchip/rv1106", verify={"max_drop": 10})
+    assert run.verdict == "passed"
+    reference, int8 = run.table
+    assert (reference.verdict, reference.ran_on.partition(" ")[0]) == ("reference", "onnxruntime")
+    assert int8.ran_on.startswith("RKNN-Toolkit2")
+    assert 0 < run.toolchain_seconds < run.seconds
+    assert run.bundle is not None
