@@ -17,8 +17,6 @@ from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED,
 Bytes = NDArray[np.uint8]
 _BYTE = np.dtype(np.uint8)
 _WORDS: dict[int, Any] = {1: np.uint8, 2: np.int16, 4: np.float32, 8: np.float64}  # what OpenCV moves without a change
-
-
 _IN_REGISTERS = {
     PERMUTE: "look-up in registers (AVX-512 VBMI)",
     SHUFFLE: "look-up in registers (AVX2)",

@@ -113,10 +113,6 @@ class InputPath:
         laps.lap("input set")
         return tensor, area.placement
 
-    def map_only(self, pixels: Pixels, out: NDArray[Any]) -> None:
-        """The arithmetic alone, for measuring: BGR or gray pixels of the network's size, contiguous, into `out`."""
-        self._map(self._rgb)(pixels.reshape(-1), out.reshape(-1).view(np.uint8))
-
     def _area_for(self, width: int, height: int) -> Area:
         """The same object as long as frames have the same size: what was padded for it stays padded."""
         placement = self._area.placement
