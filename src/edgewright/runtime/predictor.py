@@ -63,7 +63,10 @@ class Predictor:
         self._settings = bundle.manifest.to_settings()
         family, restore = family_of(self._head, str(bundle.folder)), bundle.restore()
         self.input_path = InputPath(self.contract, image_port(bundle.artifact, self.contract))
-        self.output_path = OutputPath(bundle.artifact, self._head, family, self.contract, self.names, restore, restorer)
+        recorded = (sample.outputs for sample in bundle.golden())  # read only where a proof needs them
+        self.output_path = OutputPath(
+            bundle.artifact, self._head, family, self.contract, self.names, restore, restorer, samples=recorded
+        )
 
     @property
     def manifest(self) -> Manifest:

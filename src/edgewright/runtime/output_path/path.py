@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from edgewright.runtime.boundary import real_outputs
 from edgewright.runtime.decode import Outputs, Prediction
 from edgewright.runtime.laps import UNTIMED, Laps
 from edgewright.runtime.output_path.base import FAST, FastDecode
+from edgewright.runtime.output_path.cut import take_over
 from edgewright.runtime.output_path.lazy import LazyOutputs, kept
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.targets.artifact import Artifact
@@ -38,6 +39,7 @@ class OutputPath:
         restorer: of `restore`; None opens it here.
         reused: whether the session writes each frame's outputs into the same buffers. Then what a result reads later is
             copied first; else the result keeps the buffers themselves.
+        samples: recorded outputs of the artifact, to prove on that a decode tail may be taken over; see `cut`.
 
     Attributes:
         how: what is done for each frame, in words.
@@ -55,6 +57,7 @@ class OutputPath:
         restorer: Restorer | None = None,
         *,
         reused: bool = False,
+        samples: Iterable[Mapping[str, NDArray[Any]]] = (),
     ) -> None:
         self._artifact, self._head, self._family = artifact, head, family
         self._contract, self._names, self._reused = contract, names, reused
@@ -62,9 +65,12 @@ class OutputPath:
         ends = [port.spec for port in artifact.outputs] if restore is None else restore.outputs
         self._ends = tuple(spec.name for spec in ends)
         made = _fast(artifact, head, family, contract, restore)
+        if isinstance(made, str) and family is not None and family.task == "detection" and restore is not None:
+            taken = take_over(artifact, head, contract, family.running, self._candidates, samples)
+            made = f"{made}; {taken}" if isinstance(taken, str) else taken
         self._fast = None if isinstance(made, str) else made
         self.fast = self._fast is not None
-        self.how = made.how if self._fast is not None and not isinstance(made, str) else f"converted whole: {made}"
+        self.how = f"converted whole: {made}" if isinstance(made, str) else made.how
 
     def __call__(
         self,
@@ -103,14 +109,22 @@ class OutputPath:
         laps: Laps = UNTIMED,
     ) -> Prediction:
         """As a call, but every output is converted before it is decoded: the reference."""
-        real = real_outputs(self._artifact, outputs)
-        restored = real if self._restorer is None else self._restorer(real)
+        restored = self._restored(outputs)
         laps.lap("outputs get")
         if self._family is None:
             return restored
         found = self._family.decode(restored, self._head, self._contract, settings)
         laps.lap("decode")
         return self._finished(found, placement, settings, laps)
+
+    def _restored(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        real = real_outputs(self._artifact, outputs)
+        return real if self._restorer is None else self._restorer(real)
+
+    def _candidates(self, outputs: Mapping[str, NDArray[Any]], settings: DecodeSettings) -> Any:
+        if self._family is None:
+            raise AssertionError("outputs without a known meaning have no candidates")
+        return self._family.decode(self._restored(outputs), self._head, self._contract, settings)
 
     def real(self, outputs: Mapping[str, NDArray[Any]]) -> Outputs:
         """The model's outputs as real values, each converted when it is asked for.
