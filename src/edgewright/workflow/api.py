@@ -85,6 +85,7 @@ def deploy(
         'passed'
     """
     words = precision.split(",") if isinstance(precision, str) else precision
+    search = {"allow": allow, "budget": budget, "keep_outputs": keep_outputs, "time_limit": time_limit, "seed": seed}
     said = {
         "model": {"path": model, "input_shapes": dict(input_shapes or {}), "skip_prepare": skip_prepare, "task": task},
         "data": {"images": images, "labels": labels, "calibration": calibration, "allow_skip": allow_skip},
@@ -93,13 +94,7 @@ def deploy(
         "contract": dict(contract or {}),
         "quantise": {"observer": observer, "vendor_calibration": list(vendor_calibration) or None},
         "verify": {"max_drop": max_drop, "parts": dict(max_parts or {}), "repair": repair},
-        "repair": {
-            "allow": allow,
-            "budget": budget,
-            "keep_outputs": keep_outputs,
-            "time_limit": time_limit,
-            "seed": seed,
-        },
+        "repair": search,
     }
     recipe = make_recipe({name: _plain(value) for name, value in said.items()})
     return run_deploy(recipe, None if out is None else Path(out), progress)
