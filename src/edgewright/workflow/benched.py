@@ -122,7 +122,7 @@ def bench(bundle: Path, source: str | None, count: int, progress: Progress) -> B
         with progress.step("frames", count) as done:
             for image, grabbed in _timed(predictor, source, count):
                 _, laps = predictor.timed(image)
-                ours.add({**({} if grabbed is None else {"grab": grabbed}), **laps.seconds})
+                ours.add({**laps.seconds, "grab": laps.seconds["grab"] + grabbed})
                 plain.add(predictor.timed_plain(image)[1].seconds)
                 done()
         with progress.step("stream"):
@@ -164,11 +164,10 @@ def _golden(predictor: Predictor) -> list[Image]:
     return images[:_KEPT]
 
 
-def _timed(predictor: Predictor, source: str | None, count: int) -> Iterator[tuple[Image, float | None]]:
-    """Frames with the seconds that grabbing took; None for frames from memory."""
+def _timed(predictor: Predictor, source: str | None, count: int) -> Iterator[tuple[Image, float]]:
+    """Frames with the seconds that grabbing took; none for frames from memory."""
     if source is None:
-        for image in itertools.islice(itertools.cycle(_golden(predictor)), count):
-            yield image, None
+        yield from ((image, 0.0) for image in itertools.islice(itertools.cycle(_golden(predictor)), count))
         return
     given = 0
     while given < count:  # a short source is read again
