@@ -32,6 +32,9 @@ bench: $(READY)  ## figures with their peers; needs the measuring data beside th
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/repair.py
 	$(BIN)/python benchmarks/runtime_input.py
+	$(BIN)/python benchmarks/runtime_output.py
+	$(BIN)/python benchmarks/runtime_frame.py
+	$(BIN)/python benchmarks/runtime_input.py
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

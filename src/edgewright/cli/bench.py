@@ -39,13 +39,14 @@ def command(
     if as_json:
         out_json(found.to_json())
         return 0
-    for line in _lines(found):
+    for line in lines_of(found):
         out(line)
     out(f"PASSED  {found.target}  {found.frames} frames  in {time.perf_counter() - started:.1f} s")
     return 0
 
 
-def _lines(found: Benched) -> list[str]:
+def lines_of(found: Benched) -> list[str]:
+    """The table, a line each."""
     head = f"{'stage':<12} {'median':>9} {'p90':>9} {'share':>6} {'limit':>9} {'x limit':>8} {'plain':>9}"
     share = 100 * found.host / found.frame
     return [
@@ -53,7 +54,7 @@ def _lines(found: Benched) -> list[str]:
         head,
         *(_line(row) for row in found.rows),
         f"frame {found.frame:.3f} ms; host {found.host:.3f} ms, {share:.1f} % of it (plain: {found.plain_host:.3f} ms)",
-        f"stream: {found.stream:.1f} frames a second; one after the other: {1e3 / found.frame:.1f}",
+        f"stream: {found.stream:.1f} frames a second; one after the other: {found.alone:.1f}",
         "limit: what copying the stage's bytes takes here; plain: the same stage on float arrays, all values converted",
     ]
 

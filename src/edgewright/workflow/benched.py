@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class Benched:
         frames: number of frames timed, after a warm-up.
         rows: stages in the order of a frame's way.
         plain_host: median milliseconds of the host's work in the plain form.
-        stream: frames a second of `Predictor.stream`.
+        alone, stream: frames a second, one after the other and by `Predictor.stream`.
     """
 
     target: str
@@ -70,6 +70,7 @@ class Benched:
     frames: int
     rows: tuple[Row, ...]
     plain_host: float
+    alone: float
     stream: float
 
     @property
@@ -96,6 +97,7 @@ class Benched:
             "host_ms": round(self.host, 4),
             "host_share": round(self.host / self.frame, 4),
             "plain_host_ms": round(self.plain_host, 4),
+            "fps": round(self.alone, 2),
             "stream_fps": round(self.stream, 2),
         }
 
@@ -126,7 +128,8 @@ def bench(bundle: Path, source: str | None, count: int, progress: Progress) -> B
                 plain.add(predictor.timed_plain(image)[1].seconds)
                 done()
         with progress.step("stream"):
-            stream = _frames_a_second(predictor, source, count)
+            alone = _frames_a_second(predictor, source, count, lambda images: map(predictor, images))
+            stream = _frames_a_second(predictor, source, count, predictor.stream)
         return Benched(
             predictor.target,
             predictor.ran_on,
@@ -134,6 +137,7 @@ def bench(bundle: Path, source: str | None, count: int, progress: Progress) -> B
             ours.frames,
             _rows(ours, plain, predictor.moved(first)),
             sum(row.median for row in plain.table() if row.stage != RUN),
+            alone,
             stream,
         )
 
@@ -180,9 +184,10 @@ def _timed(predictor: Predictor, source: str | None, count: int) -> Iterator[tup
             began = time.perf_counter()
 
 
-def _frames_a_second(predictor: Predictor, source: str | None, count: int) -> float:
+def _frames_a_second(
+    predictor: Predictor, source: str | None, count: int, predict: Callable[[Iterable[Image]], Iterable[Any]]
+) -> float:
     began = time.perf_counter()
-    with predictor.stream(image for image, _ in _timed(predictor, source, count)) as stream:
-        for _ in stream:
-            pass
+    for _ in predict(image for image, _ in _timed(predictor, source, count)):
+        pass
     return count / (time.perf_counter() - began)
