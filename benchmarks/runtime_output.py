@@ -319,7 +319,9 @@ def measure(work: Work) -> None:
     os.environ[SWITCH] = "off"
     loops.cache_clear()
     work.ours()
-    work.rows["edgewright without compiler"] = statistics.median(spent(work.ours, 1) for _ in range(min(work.rounds, 9)))
+    work.rows["edgewright without compiler"] = statistics.median(
+        spent(work.ours, 1) for _ in range(min(work.rounds, 9))
+    )
     del os.environ[SWITCH]
     loops.cache_clear()
 
