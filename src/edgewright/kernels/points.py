@@ -57,7 +57,7 @@ def pixels_of_codes(
     """Places and scores of the pixels of cells that pass, through a table of exponentials; None without compiler.
 
     Args:
-        codes: (side * side + 1, cells), 8 bits, the dustbin last; `side` is even.
+        codes: (side * side + 1, cells), 8 bits, the dustbin last; `side` divides by 4.
         powers: `power_table` of the values of all codes, in `byte_order`.
         tops: for each dustbin code, from 0, the smallest largest pixel code, from 0, with which a pixel can pass.
         confidence: smallest score, above 0.
@@ -72,15 +72,15 @@ def pixels_of_codes(
         return None
     passing = cells(codes, np.iinfo(codes.dtype).min, tops)
     found: tuple[NDArray[np.int64], Float] = fast(
-        _turned(codes).view(np.uint8), *passing, powers, np.float32(confidence), columns, side
+        np.ascontiguousarray(codes).view(np.uint8), *passing, powers, np.float32(confidence), columns, side
     )
     return found
 
 
 def spread_points(
     scores: Float, places: NDArray[np.int64], size: tuple[int, int], radius: int, border: int, most: int
-) -> tuple[NDArray[np.int64], Float] | None:
-    """Places and scores of the points that greedy suppression keeps, best first; None without compiler.
+) -> tuple[Float, Float] | None:
+    """Positions (n, 2) and scores of the points that greedy suppression keeps, best first; None without compiler.
 
     Args:
         scores: (n,), above 0.
@@ -95,9 +95,10 @@ def spread_points(
         return None
     keys = order(scores, places)
     keys.sort()
-    kept = np.empty(max(min(most, len(keys)), 0) + 1, np.int64)
-    kept = kept[: fast(keys, size[0], size[1], radius, border, most, kept)]
-    return kept & 0xFFFFFFFF, (-(kept >> 32)).astype(np.int32).view(np.float32)
+    room = max(min(most, len(keys)), 0) + 1
+    xy, kept = np.empty((room, 2), np.float32), np.empty(room, np.float32)
+    count = fast(keys, size, radius, border, most, xy, kept)
+    return xy[:count], kept[:count]
 
 
 def to_image(
@@ -142,7 +143,11 @@ def sample_codes(
     fast = loops("points", "sample")
     if fast is None:
         return None
-    found: Float = fast(_turned(codes), zero, scale, xy, *grid, np.float32(side))
+    import cv2
+
+    # OpenCV turns a matrix of bytes ten times faster than NumPy does
+    turned = np.asarray(cv2.transpose(np.ascontiguousarray(codes).view(np.uint8))).view(codes.dtype)
+    found: Float = fast(turned, zero, scale, xy, grid, np.float32(side))
     return found
 
 
@@ -151,10 +156,3 @@ def unit_columns(columns: Float) -> Float:
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         unit = columns * (np.float32(1) / np.sqrt(lane_sums(columns * columns, 64)))
         return np.ascontiguousarray(np.where(np.isfinite(unit), unit, 0).T, np.float32)
-
-
-def _turned(codes: NDArray[Any]) -> NDArray[Any]:
-    """The transpose of a matrix of bytes, contiguous: OpenCV turns it ten times faster than NumPy."""
-    import cv2
-
-    return np.asarray(cv2.transpose(np.ascontiguousarray(codes).view(np.uint8))).view(codes.dtype)

@@ -15,6 +15,7 @@ import pytest
 from edgewright.errors import ToolchainError, UserError
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.sophgo.backend import SophgoBackend
+from edgewright.targets.sophgo.calibration import vendor_grids
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
 from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir
 from edgewright.targets.sophgo.names import Names, match_names
@@ -221,3 +222,12 @@ def test_the_compilers_time_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "profile").write_text("TCYC : 2487\nflops: 450560, runtime: 0.002487ms, ComputationAbility: 0.1T\n")
     assert estimated_ms(tmp_path, "profile") == 0.0025
     assert estimated_ms(tmp_path, "nothing") is None
+
+
+def test_a_table_of_the_vendors_making_reaches_to_its_threshold() -> None:
+    """KL chooses thresholds below what was seen."""
+    text = "# op_name    threshold    min    max\nr_Relu 3.0 -0.0 3.13\nd_Conv 2.54 -1.418 2.72\n"
+    grids = vendor_grids(text)
+    assert (grids["r_Relu"].dtype, float(grids["r_Relu"].scale)) == ("uint8", pytest.approx(3.0 / 255))
+    assert (grids["d_Conv"].dtype, float(grids["d_Conv"].scale)) == ("int8", pytest.approx(2.54 / 127))
+    assert row_of("d_Conv", grids["d_Conv"]).threshold == pytest.approx(2.54)

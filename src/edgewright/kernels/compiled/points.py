@@ -51,8 +51,8 @@ def pixels_of_bytes(
     """Places, row << 16 | column, and scores of the pixels that pass, cell by cell.
 
     Args:
-        table: codes as bytes (all cells, side * side + 1), the dustbin last; `side` is even.
-        cells, most: those to look at, and the largest code of each, from 0.
+        table: codes as bytes (side * side + 1, all cells), the dustbin last; `side` divides by 4.
+        cells, most: those to look at, ascending, so that their bytes are near; and the largest code of each, from 0.
         powers: exp(value of the column's byte - value of the row's code).
         confidence: smallest score, above 0.
         columns: of cells.
@@ -60,20 +60,25 @@ def pixels_of_bytes(
     """
     bins = side * side
     places, scores = np.empty(1024, np.int64), np.empty(1024, np.float32)
-    local = np.zeros(bins, np.float32)
+    local, flags = np.zeros(bins, np.float32), np.empty(bins, np.bool_)
+    words = flags.view(np.uint64)
     count = 0
     for number in range(len(cells)):
         cell = cells[number]
-        total = _powers(table[cell], powers[most[number]], local)
+        total = _powers(table, np.uint64(cell), powers[most[number]], local)
         if count + bins > len(places):
             more_places, more_scores = np.empty(2 * len(places), np.int64), np.empty(2 * len(places), np.float32)
             more_places[:count], more_scores[:count] = places[:count], scores[:count]
             places, scores = more_places, more_scores
         least = total * confidence * np.float32(0.9999)
-        origin = ((cell // columns) << 16 | (cell % columns)) * side
         for entry in range(np.uint64(bins)):
-            if local[entry] >= least:
-                score, pixel = local[entry] / total, np.int64(entry)
+            flags[entry] = local[entry] >= least
+        origin = ((cell // columns) << 16 | (cell % columns)) * side
+        for word in range(bins // 8):
+            if words[word] == 0:
+                continue
+            for pixel in range(8 * word, 8 * word + 8):
+                score = local[pixel] / total
                 places[count] = origin + ((pixel // side) << 16 | (pixel % side))
                 scores[count] = score
                 count += score >= confidence
@@ -81,17 +86,17 @@ def pixels_of_bytes(
 
 
 @kernel
-def _powers(line: NDArray[np.uint8], row: NDArray[np.float32], local: NDArray[np.float32]) -> Any:
-    """Fill `local` with the powers of all entries but the last; the sum of all, in four sums side by side."""
+def _powers(table: NDArray[np.uint8], cell: Any, row: NDArray[np.float32], local: NDArray[np.float32]) -> Any:
+    """Fill `local` with the powers of a cell's entries but the last; the sum of all, in four sums side by side."""
     a = b = c = d = np.float32(0)
     one, two, three, last = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(len(local))
     for block in range(np.uint64(len(local) // 4)):
         first = block * np.uint64(4)
-        e, f = row[np.uint64(line[first])], row[np.uint64(line[first + one])]
-        g, h = row[np.uint64(line[first + two])], row[np.uint64(line[first + three])]
+        e, f = row[np.uint64(table[first, cell])], row[np.uint64(table[first + one, cell])]
+        g, h = row[np.uint64(table[first + two, cell])], row[np.uint64(table[first + three, cell])]
         local[first], local[first + one], local[first + two], local[first + three] = e, f, g, h
         a, b, c, d = a + e, b + f, c + g, d + h
-    a += row[np.uint64(line[last])]
+    a += row[np.uint64(table[last, cell])]
     return (a + c) + (b + d)
 
 
@@ -107,17 +112,26 @@ def place_keys(scores: NDArray[np.float32], places: NDArray[np.int64]) -> NDArra
 
 @kernel
 def spread(
-    keys: NDArray[np.int64], height: int, width: int, radius: int, border: int, most: int, kept: NDArray[np.int64]
+    keys: NDArray[np.int64],
+    size: tuple[int, int],
+    radius: int,
+    border: int,
+    most: int,
+    xy: NDArray[np.float32],
+    scores: NDArray[np.float32],
 ) -> int:
-    """Write the keys of points that greedy suppression keeps, in order, to `kept`; returns their number.
+    """Write positions and scores of points that greedy suppression keeps, in order; returns their number.
 
     Args:
         keys: of `place_keys`, ascending.
-        height, width: of the score map, pixels.
+        size: height and width of the score map, pixels.
         radius: a point suppresses the others within so many pixels along both axes.
         border: points closer to the edge suppress others, but are not kept.
         most: largest number of points.
+        xy, scores: room for one point more than that.
     """
+    height, width = size
+    bits = scores.view(np.int32)
     # two points in one tile exclude each other, so a tile holds one point at most: its place, or one far away
     side = radius + 1
     tile_of = np.arange(max(height, width)) // side + 1  # a table, for a division takes longer than all the rest
@@ -136,9 +150,18 @@ def spread(
                 free &= abs((other >> 16) - y) > radius or abs((other & 0xFFFF) - x) > radius
         if free:
             tiles[row, column] = place
-            kept[count] = key
+            xy[count, 0], xy[count, 1], bits[count] = x, y, -(key >> 32)
             count += y >= border and y < height - border and x >= border and x < width - border
     return count
+
+
+@kernel
+def _low(value: np.float32, side: np.float32, cells: int) -> tuple[int, np.float32]:
+    """The cell at or before a pixel, and the share of the next one."""
+    half = np.float32(0.5)
+    place = min(max((value + half) / side - half, np.float32(0)), np.float32(cells - 1))
+    low = min(int(place), max(cells - 2, 0))
+    return low, place - np.float32(low)
 
 
 @kernel
@@ -170,43 +193,46 @@ def sample(
     zero: NDArray[np.float32],
     scale: NDArray[np.float32],
     xy: NDArray[np.float32],
-    rows: int,
-    columns: int,
+    grid: tuple[int, int],
     side: np.float32,
 ) -> NDArray[np.float32]:
     """Bilinear mixtures of the entries of cells at points, of length 1: (n, width).
 
     Args:
-        table: (rows * columns, width), integers worth (entry - zero) * scale.
+        table: (cells, width), integers worth (entry - zero) * scale.
         zero, scale: (width,).
         xy: points, (n, 2), pixels.
-        rows, columns: of cells.
+        grid: rows and columns of cells.
         side: pixels of a cell along one axis.
     """
+    rows, columns = grid
     width = table.shape[1]
-    found = np.empty((len(xy), width), np.float32)
-    one, none, half = np.float32(1), np.float32(0), np.float32(0.5)
+    one, none = np.float32(1), np.float32(0)
     lanes = np.empty(LANES, np.float32)
     line = np.zeros(-(-width // LANES) * LANES, np.float32)
+    found = np.empty((len(xy), width), np.float32)
     for point in range(len(xy)):
-        x = min(max((xy[point, 0] + half) / side - half, none), np.float32(columns - 1))
-        y = min(max((xy[point, 1] + half) / side - half, none), np.float32(rows - 1))
-        low_x, low_y = min(int(x), max(columns - 2, 0)), min(int(y), max(rows - 2, 0))
+        low_x, right = _low(xy[point, 0], side, columns)
+        low_y, down = _low(xy[point, 1], side, rows)
         next_x, next_y = min(low_x + 1, columns - 1), min(low_y + 1, rows - 1)
-        right, down = x - np.float32(low_x), y - np.float32(low_y)
-        a, b = table[low_y * columns + low_x], table[low_y * columns + next_x]
-        c, d = table[next_y * columns + low_x], table[next_y * columns + next_x]
+        upper, lower = low_y * columns, next_y * columns
+        a, b, c, d = table[upper + low_x], table[upper + next_x], table[lower + low_x], table[lower + next_x]
         left, up = one - right, one - down
+        at_a, at_b, at_c, at_d = left * up, right * up, left * down, right * down
         for entry in range(np.uint64(width)):
             offset, step = zero[entry], scale[entry]
-            upper = (np.float32(a[entry]) - offset) * step * left
-            upper += (np.float32(b[entry]) - offset) * step * right
-            lower = (np.float32(c[entry]) - offset) * step * left
-            lower += (np.float32(d[entry]) - offset) * step * right
-            line[entry] = upper * up + lower * down
+            above = (np.float32(a[entry]) - offset) * step * at_a
+            above += (np.float32(b[entry]) - offset) * step * at_b
+            below = (np.float32(c[entry]) - offset) * step * at_c
+            below += (np.float32(d[entry]) - offset) * step * at_d
+            line[entry] = above + below
         inverse = one / np.sqrt(_squares(line, lanes))
         out = found[point]
-        for entry in range(np.uint64(width)):
+        if none < inverse < np.float32(np.inf):  # then no entry is infinite or NaN, for the sum of squares is not
+            for entry in range(np.uint64(width)):
+                out[entry] = line[entry] * inverse
+            continue
+        for entry in range(width):
             value = line[entry] * inverse
             out[entry] = value if np.isfinite(value) else none
     return found

@@ -2,7 +2,8 @@
 
 The bound: for a given objectness the score is largest at an end of the classes' range. What codes can express gives
 that range before any frame is seen, and the bound becomes a limit on the objectness's codes. Probabilities as floats
-have no such range; there the largest and the smallest class score of the frame give it.
+have no such range, and on a grid with many codes below 0 two negative values have a product that could pass: there the
+largest and the smallest class score of the frame give it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edgewright.tensors import Float
 Joint = Callable[[Float, Float], Float]
 Ends = tuple[float, ...]
 _KNOWN = 8
+_NONE = np.zeros(0, np.int64)
 _SLACK = np.float32(1.00001)  # more than any rounding of a score
 _HALF_INFINITY = 0x7C00
 
@@ -54,17 +56,16 @@ class JointScores:
 
     def _anchors(self, outputs: Arrays, threshold: float) -> NDArray[np.int64] | None:
         """Anchors whose bound passes, ascending."""
-        if self._ends is None:
-            ends = _ends_of_frame(self._classes, outputs)
-            if ends is None:
-                return None
-            values = self._objectness.real(self._objectness.table(outputs))[0]
-            with np.errstate(invalid="ignore", over="ignore"):
-                return np.asarray(np.flatnonzero(self._bound(values, ends) >= np.float32(threshold)), np.int64)
-        limit = self._limit(threshold)
-        if limit is None or limit.empty:
-            return None if limit is None else np.zeros(0, np.int64)
-        return reaching(self._objectness.codes(outputs), limit.lows, limit.high, limit.kind)[1]
+        limit = None if self._ends is None else self._limit(threshold)
+        if limit is not None:
+            codes = self._objectness.codes(outputs)
+            return _NONE if limit.empty else reaching(codes, limit.lows, limit.high, limit.kind)[1]
+        ends = _ends_of_frame(self._classes, outputs)
+        if ends is None:
+            return None
+        values = self._objectness.real(self._objectness.table(outputs))[0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(np.flatnonzero(self._bound(values, ends) >= np.float32(threshold)), np.int64)
 
     def _limit_of(self, threshold: float) -> Limit | None:
         ends = self._ends or ()
@@ -88,17 +89,16 @@ def _ends_of_codes(slot: Slot) -> Ends | None:
 
 def _ends_of_frame(slot: Slot, outputs: Arrays) -> Ends | None:
     """Smallest and largest value of this frame; None if one is not a number."""
-    table = slot.codes(outputs)
-    if not table.size:
+    codes = slot.codes(outputs)
+    if not codes.size:
         return None
     if slot.kind == "half":
-        order = half_order(table)
-        if order.max() > _HALF_INFINITY or order.min() < ~_HALF_INFINITY:
+        order = half_order(codes)
+        low, high = order.min(axis=1), order.max(axis=1)
+        if high.max() > _HALF_INFINITY or low.min() < ~_HALF_INFINITY:
             return None
-        bits = half_order(np.array([order.min(), order.max()], np.int16))
-        ends = bits.view(np.float16).astype(np.float32)
+        ends = np.stack([half_order(low), half_order(high)], axis=1).view(np.float16)
     else:
-        ends = np.array([table.min(), table.max()], np.float32)
-    if slot.factor is not None:
-        ends = np.concatenate([ends * slot.factor.min(), ends * slot.factor.max()])
-    return None if np.isnan(ends).any() else (float(ends.min()), float(ends.max()))
+        ends = np.stack([codes.min(axis=1), codes.max(axis=1)], axis=1)
+    values = slot.real(ends)
+    return None if np.isnan(values).any() else (float(values.min()), float(values.max()))

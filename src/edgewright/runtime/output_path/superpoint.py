@@ -148,7 +148,7 @@ class FastSuperPoint:
             heat = np.zeros(size, np.float32)
             heat[places >> 16, places & 0xFFFF] = scores
             return best_points(heat, settings)
-        return np.stack([spread[0] & 0xFFFF, spread[0] >> 16], axis=1).astype(np.float32), spread[1]
+        return spread
 
 
 def _pixel(pixels: NDArray[np.int64], cells: NDArray[np.int64], columns: int) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ from edgewright.targets.facts import toolchain_facts
 from edgewright.targets.sophgo.build import Samples, Transformed
 from edgewright.targets.sophgo.process import VENDOR, call_worker
 from edgewright.targets.sophgo.session import Feeds
-from edgewright.targets.sophgo.tables import read_calibration_table
+from edgewright.targets.sophgo.tables import read_calibration_table, symmetric_grid
+from edgewright.tensors import Grid
 from edgewright.toolchains.environments import Environment
 
 _TABLE, _LIST = "vendor_table.txt", "images.txt"
@@ -62,11 +63,28 @@ def vendor_plan(
     call_worker(made, "calibrate", {**arguments, "options": list(known[method])}, read.folder)
     text = (read.folder / _TABLE).read_text(encoding="utf-8")
     _check_method(text, method)
-    rows = read_calibration_table(text)
-    found = {read.names.tensors[name]: row.grid for name, row in rows.items() if name in read.names.tensors}
+    names = read.names.tensors
+    found = {names[name]: grid for name, grid in vendor_grids(text).items() if name in names}
     activations = {name: found.get(name, grid) for name, grid in plan.activations.items()}
     origin = {**plan.origin, "observer": f"TPU-MLIR {made.version} {method}", "images": len(paths)}
     return replace(plan, activations=activations, origin=origin)
+
+
+def vendor_grids(table: str) -> dict[str, Grid]:
+    """The grids that TPU-MLIR takes from a table of its own making, by its names.
+
+    The grid reaches to the threshold, which is what its methods choose; minimum and maximum are what was seen, and tell
+    only whether there are negative values.
+
+    Raises:
+        UserError: a line is not of the form.
+    """
+    seen = read_calibration_table(table)
+    lines = [line.split("#")[0].split() for line in table.splitlines()]
+    thresholds = {words[0]: float(words[1]) for words in lines if words}
+    return {
+        name: symmetric_grid(0.0 if row.low >= 0 else -thresholds[name], thresholds[name]) for name, row in seen.items()
+    }
 
 
 def _check_method(table: str, method: str) -> None:

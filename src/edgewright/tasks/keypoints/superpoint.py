@@ -146,9 +146,10 @@ def mixed(corners: Sequence[NDArray[np.float32]], parts: NDArray[np.float32]) ->
     """Bilinear mixtures of the values (d, n) at four cells, of length 1: (n, d)."""
     right, down = parts
     with np.errstate(invalid="ignore", over="ignore"):
-        upper = corners[0] * (1 - right) + corners[1] * right
-        lower = corners[2] * (1 - right) + corners[3] * right
-        found = np.asarray(upper * (1 - down) + lower * down, np.float32)
+        left, up = 1 - right, 1 - down
+        upper = corners[0] * (left * up) + corners[1] * (right * up)
+        lower = corners[2] * (left * down) + corners[3] * (right * down)
+        found = np.asarray(upper + lower, np.float32)
     return unit_columns(found)
 
 
