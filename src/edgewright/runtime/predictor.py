@@ -37,6 +37,7 @@ class Predictor:
     Not for several threads at once: open one for each.
 
     Attributes:
+        output_path: from the session's outputs to predictions: what is done, and why.
         golden: how far each part of each golden sample was from what was recorded; empty with `check=False`.
         ran_on: runtime and device, in words.
     """
@@ -58,7 +59,7 @@ class Predictor:
         self._settings = bundle.manifest.to_settings()
         family = family_of(self._head, str(bundle.folder))
         restore = bundle.restore()
-        self._path = OutputPath(bundle.artifact, self._head, family, self.contract, self.names, restore, restorer)
+        self.output_path = OutputPath(bundle.artifact, self._head, family, self.contract, self.names, restore, restorer)
 
     @property
     def manifest(self) -> Manifest:
@@ -121,18 +122,13 @@ class Predictor:
 
         Each is converted when it is asked for.
         """
-        return self._path.real(self._open_session()(self.prepare(image)[0]))
+        return self.output_path.real(self._open_session()(self.prepare(image)[0]))
 
     def prepare(self, image: ImageLike) -> tuple[Feeds, Placement]:
         """What the session is fed for an image, at the artifact's boundary types, and where the image lies in it."""
         pixels = read_image(Path(image)) if isinstance(image, (str, Path)) else image
         tensor, placement = preprocess(pixels, self.contract)
         return feeds_for(self._bundle.artifact, self.contract, tensor), placement
-
-    @property
-    def outputs(self) -> OutputPath:
-        """From the session's outputs to predictions: what is done, and why."""
-        return self._path
 
     def decode(
         self,
@@ -146,7 +142,7 @@ class Predictor:
             BundleError: an output is missing, or the head of the manifest does not fit the outputs.
         """
         try:
-            return self._path(outputs, placement, settings or self._settings)
+            return self.output_path(outputs, placement, settings or self._settings)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise BundleError(
                 f"the outputs cannot be decoded as {self._head.family!r}",
