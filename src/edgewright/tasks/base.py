@@ -61,7 +61,8 @@ class DecodeSettings:
         confidence: smallest score that is kept.
         iou: overlap above which the weaker of two boxes of one class is dropped; keypoints: radius in pixels.
         max_results: largest number of boxes or points kept in an image.
-        max_candidates: largest number of boxes that enter NMS, the best by score.
+        max_candidates: largest number of boxes that enter NMS, the best by score. A soft limit: what it leaves out has
+            so many better boxes before it that it would be kept only if nearly all of those were suppressed.
         clip: whether boxes are cut at the image's border. Some families are measured without, as their authors do.
     """
 

@@ -52,6 +52,19 @@ def test_the_fast_way_is_the_plain_way(compiler, name, kind, per_channel):
     assert max(counts) > 0
 
 
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=[f"{n}-{k}" for n, k in CASES])
+def test_the_fast_way_is_taken(monkeypatch, name, kind):
+    head, shapes = HEADS[name]
+    boundary = ports(head, shapes, kind)
+    path = path_of(head, boundary)
+
+    def plain(*_arguments):
+        raise AssertionError("the plain way was taken")
+
+    monkeypatch.setattr(path, "plain", plain)
+    assert len(path(drawn(boundary, 2), PLACE, settings_of(head, 0.3))) > 0
+
+
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("name", HEADS)
 def test_constant_outputs(compiler, name, kind):
