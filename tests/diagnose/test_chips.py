@@ -28,12 +28,13 @@ from tests.targets.sophgo.nets import TAIL, images, network, planned
 
 
 def plans() -> tuple[Model, PrecisionPlan, PrecisionPlan]:
-    """What BM1684 and BM1684X are expected to make of the same ranges."""
+    """What BM1684 and BM1684X are expected to make of the same ranges, both without zero points."""
     from edgewright.targets.sophgo.backend import SophgoBackend
 
     model = network()
     return model, *(
-        SophgoBackend(chip).expected_plan(model, planned(model, chip, TAIL)) for chip in ("bm1684", "bm1684x")
+        SophgoBackend(chip).expected_plan(model, planned(model, chip, TAIL, symmetric=True))
+        for chip in ("bm1684", "bm1684x")
     )
 
 
@@ -79,7 +80,7 @@ def test_the_depthwise_layer_with_uneven_channels_pays_for_one_step() -> None:
     assert found[OTHER] is not None
     assert found[ONE_STEP] is not None
     assert found[WEIGHTS] is not None
-    assert found[OTHER] < found[ONE_STEP] <= found[WEIGHTS] * 1.01
+    assert found[OTHER] < min(found[ONE_STEP], found[WEIGHTS])
     assert found[BIASES] == pytest.approx(found[OTHER], rel=0.2)
 
 

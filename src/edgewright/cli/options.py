@@ -102,7 +102,7 @@ def data_section(images: Path | None, labels: Path | None, calibration: Path | N
 
 def words(text: str | None) -> list[str] | None:
     """`a,b` as a list; None where nothing was said."""
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    return None if text is None else [word.strip() for word in text.split(",")]
 
 
 def repair_section(
