@@ -102,7 +102,7 @@ def data_section(images: Path | None, labels: Path | None, calibration: Path | N
 
 def words(text: str | None) -> list[str] | None:
     """`a,b` as a list; None where nothing was said."""
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    return None if text is None else [word.strip() for word in text.split(",")]
 
 
 def repair_section(
@@ -110,7 +110,7 @@ def repair_section(
 ) -> dict[str, Any]:
     """The repair section of a recipe, from flags."""
     return {
-        "allow": words(allow),
+        "allow": None if allow is None else [word for word in words(allow) or () if word],
         "budget": budget,
         "keep_outputs": keep_outputs or None,
         "time_limit": time_limit,
