@@ -110,7 +110,7 @@ def repair_section(
 ) -> dict[str, Any]:
     """The repair section of a recipe, from flags."""
     return {
-        "allow": words(allow),
+        "allow": None if allow is None else [word for word in words(allow) or () if word],
         "budget": budget,
         "keep_outputs": keep_outputs or None,
         "time_limit": time_limit,

@@ -49,7 +49,7 @@ def deploy(
         labels: their labels: a COCO JSON file, or a folder of YOLO or Pascal VOC files. Without labels the float
             model's own detections are the ground truth.
         calibration: a folder of other images to calibrate on; without it every other image of `images` is taken.
-        target: `vendor/chip`; see `target_names`.
+        target: `vendor/chip`, or `vendor/chip==VERSION`; see `target_names`.
         task: head family, to overrule recognition; "tensors" compares outputs only.
         precision: "float", "int8", "int16", or several in order of preference ("int8,float").
         max_drop: allowed drop of the task metric in points; None: 1.0 with labels, 5.0 without.
@@ -62,11 +62,10 @@ def deploy(
         seed: of everything random in the search.
         vendor_calibration: calibrations of the target's own toolchain ("kl"), each of which makes rows to compare.
         observer: "minmax", "percentile:99.9", "mse", "entropy"; None: "minmax", and a repair takes ranges by effect.
-        contract: parts of the preprocessing contract that differ from the family's preset (`colour`, `resize`, `mean`,
-            `std`, `pad_value`, `interpolation`).
+        contract: what of the preprocessing contract differs from the preset (`colour`, `resize`, `mean`, `std`...).
         input_shapes: static shapes of inputs that the model leaves open.
         skip_prepare: preparation steps to leave out.
-        allow_skip: leave unreadable images out (recorded as a finding) instead of refusing them.
+        allow_skip: leave unreadable images out, recorded as a finding.
         out: run directory; None: `runs/MODEL-CHIP`.
         progress: what to report progress to.
 
