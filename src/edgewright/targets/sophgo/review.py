@@ -25,10 +25,10 @@ def _identity(artifact: Artifact) -> list[Finding]:
     if not found["samples"] or (most is None and found["relative_l2"] <= _ROUNDING):
         return []
     before = list(artifact.read_back.get("float_before_codes", ()))
-    gap = (
-        f"The chip's file, on the vendor's model of the chip, and the module that it was compiled from are "
-        f"{found['relative_l2']:.2g} apart (relative L2 on {found['samples']} images)"
-    )
+    where = "The chip's file, on the vendor's model of the chip, and the module that it was compiled from"
+    apart = f"are {found['relative_l2']:.2g} apart (relative L2 on {found['samples']} images)"
+    alike = f"agree on {found['samples']} images, but need not on others"
+    gap = f"{where} {alike if found['same'] else apart}"
     why = (
         f": float sums end in other last digits there, {listed(before)} are put on codes behind them, and a value "
         f"between two codes that falls on the other one changes every rounding after it"
