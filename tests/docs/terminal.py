@@ -111,7 +111,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            timeout=100,
+            timeout=500,
             check=False,
             env={**os.environ, "COLUMNS": WIDTH, "PYTHONPATH": source},
         )

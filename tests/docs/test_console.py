@@ -13,6 +13,8 @@ from tests.docs.blocks import PAGES, ROOT, Block, blocks
 from tests.docs.loosely import mismatch, words
 from tests.docs.terminal import Terminal, make_recipe
 
+pytestmark = pytest.mark.timeout(600)  # the first page waits for `make demo`
+
 
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()

@@ -11,6 +11,8 @@ from tests.docs.loosely import mismatch
 from tests.docs.terminal import Terminal
 from tests.docs.update import printed, with_prints
 
+pytestmark = pytest.mark.timeout(600)  # the first page waits for `make demo`
+
 
 def promised(path: Path) -> list[str]:
     """What the comment at the end of an example says that it prints."""

@@ -18,6 +18,8 @@ from tests.docs.blocks import EXAMPLES, PAGES, ROOT
 from tests.docs.findings_page import PAGE, findings_page
 from tests.docs.picture import MOST_BYTES, PICTURE, picture
 
+pytestmark = pytest.mark.timeout(600)  # the first page waits for `make demo`
+
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
