@@ -15,6 +15,7 @@ from edgewright.targets.layered import Layered
 from edgewright.targets.registry import get_backend
 from edgewright.workflow.analyser import Analyser, Traced
 from edgewright.workflow.given import check_precisions
+from edgewright.workflow.recipe import Recipe
 from edgewright.workflow.trials import Trials
 
 _SWAP_IMAGES = 16
@@ -36,6 +37,14 @@ def check_other(target: str, other: str, precision: Precision) -> None:
                 todo="sophgo and rockchip targets have one; `edgewright targets` lists them",
             )
     check_precisions(other, [precision], get_backend(other))
+
+
+def alike_for(recipe: Recipe, against: str) -> Recipe:
+    """The recipe with grids that both chips have: without zero points where one of them has none."""
+    chips = [get_backend(name).capabilities().fusion for name in (recipe.target, against)]
+    if not any(chip.symmetric_activations for chip in chips):
+        return recipe
+    return recipe.model_copy(update={"quantise": recipe.quantise.model_copy(update={"symmetric": True})})
 
 
 def compare_chips(here: Traced, analyser: Analyser) -> ChipComparison:

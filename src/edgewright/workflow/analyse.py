@@ -18,7 +18,7 @@ from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import Precision
 from edgewright.report.layer_page import render_layers
 from edgewright.targets.registry import get_backend
-from edgewright.workflow.against import check_other, compare_chips
+from edgewright.workflow.against import alike_for, check_other, compare_chips
 from edgewright.workflow.analyser import Analyser, ExtractedPiece
 from edgewright.workflow.conclude import RECIPE
 from edgewright.workflow.given import check_model_file, check_precisions
@@ -89,6 +89,7 @@ def run_analyse(
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after the calibration
     if against is not None:
         check_other(recipe.target, against, precision)
+        recipe = alike_for(recipe, against)
     source = Path(recipe.model.path)
     check_model_file(source)
     data = find_data(recipe.data, quantised=True)
