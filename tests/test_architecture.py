@@ -26,8 +26,9 @@ LAYERS: list[set[str]] = [
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-# arrows inside a layer: a bundle carries verification's results, and the runtime opens what bundle packs
-PEERS = {("runtime", "bundle"), ("bundle", "verify")}
+# arrows inside a layer: a bundle carries verification's results, the runtime opens what bundle packs, and a source is
+# proven in its framework's own environment, which is the one of the framework's target
+PEERS = {("runtime", "bundle"), ("bundle", "verify"), ("sources", "targets")}
 
 
 def room(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
+from edgewright.graph.origin import Origin
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.profile import FusionProfile
 from edgewright.targets.artifact import Artifact
@@ -155,4 +156,25 @@ class Drafting(Protocol):
 
         Raises:
             UserError, ToolchainError: as `build`; what only the compiler refuses is not seen.
+        """
+
+
+@runtime_checkable
+class FromSource(Protocol):
+    """A backend that builds from the framework's own files: its `build` refuses a model that has none."""
+
+    framework: str
+    """The framework whose files it takes ("paddle")."""
+
+    def build_from(self, origin: Origin, model: Model, precision: str, folder: Path) -> Artifact:
+        """Build the model that `origin` holds into `folder`, and read back what was really built.
+
+        Args:
+            origin: the framework's files.
+            model: the ONNX model that was made from them, whose inputs and outputs the artifact has, in its order.
+            precision: one of `Capabilities.precisions`.
+
+        Raises:
+            UserError: the target cannot run this model, or not in this precision.
+            ToolchainError: the toolchain failed.
         """
