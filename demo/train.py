@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from demo.batches import Frame, make_batch, make_scenes
+from demo.augment import Frame, make_scenes
+from demo.batches import make_batch
 from demo.dataset import TRAINING_SEED, write_dataset
 from demo.losses import detection_loss
 from demo.network import Detector
