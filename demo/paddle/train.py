@@ -117,13 +117,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("picodet.pdparams"), help="file for the weights")
     parser.add_argument("--start", type=Path, help="saved weights to go on from")
     parser.add_argument("--first-scene", type=int, default=TRAINING_SEED, help="seed of the first training scene")
-    parser.add_argument("--scenes", type=int, default=2000, help="training scenes (0.9 MB of memory each)")
-    parser.add_argument(
-        "--sides", type=int, nargs="+", default=[192, 192, 256], help="input sides, one after the other"
-    )
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument("--scenes", type=int, default=1500, help="training scenes (0.9 MB of memory each)")
+    parser.add_argument("--sides", type=int, nargs="+", default=[192, 192, 192, 256], help="input sides in turn")
+    parser.add_argument("--steps", type=int, default=5600)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--save-every", type=int, default=250, help="steps")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
