@@ -43,7 +43,7 @@ AsJson = Annotated[
 Colour = Annotated[Optional[str], typer.Option("--colour", metavar="RGB|BGR|GRAY", help="Channel order.")]  # noqa: UP045
 Resize = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--resize", metavar="HOW", help="stretch, letterbox (centred) or letterbox-topleft."),
+    typer.Option("--resize", metavar="HOW", help="stretch, letterbox (centred), letterbox-topleft or keep-ratio."),
 ]
 Mean = Annotated[
     Optional[str],  # noqa: UP045

@@ -113,7 +113,7 @@ class ContractSection(_Section):
     """Parts of the preprocessing contract that overrule the head family's preset; see `data.contract.Contract`."""
 
     colour: Literal["RGB", "BGR", "GRAY"] | None = None
-    resize: Literal["stretch", "letterbox", "letterbox-topleft"] | None = None
+    resize: Literal["stretch", "letterbox", "letterbox-topleft", "keep-ratio"] | None = None
     interpolation: Literal["nearest", "linear", "area", "cubic"] | None = None
     pad_value: int | None = None
     mean: tuple[float, ...] | None = None
