@@ -113,8 +113,8 @@ class _Steps:
                 f"NormalizeImage has mean {list(step.mean)} and std {list(step.std)}",
                 "an RGB image wants three of each, and no std of 0",
             )
-        self.mean = tuple(unit * value for value in step.mean)
-        self.std = tuple(unit * value for value in step.std)
+        self.mean = tuple(round(unit * value, 9) for value in step.mean)
+        self.std = tuple(round(unit * value, 9) for value in step.std)
 
     def _pad(self, step: Pad) -> None:
         values = set(step.fill_value)

@@ -18,6 +18,7 @@ def convert(arguments: dict[str, Any]) -> dict[str, Any]:
     paddle2onnx raises the opset by itself where an op asks for it. Its optimiser is left off: it installs packages from
     the network when it lacks some, and preparation simplifies the graph anyway.
     """
+    importlib.import_module("paddle")  # first: it brings the module `packaging` into reach, which paddle2onnx 2 lacks
     paddle2onnx = importlib.import_module("paddle2onnx")
     known = inspect.signature(paddle2onnx.export).parameters
     wanted = {
