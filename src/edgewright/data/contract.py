@@ -6,7 +6,6 @@ One implementation (`preprocess`) serves calibration, verification, evaluation a
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -14,7 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edgewright.data.placement import Area, Placement
 from edgewright.errors import DataError, ModelError
+
+__all__ = [
+    "INTERPOLATION",
+    "Area",
+    "Contract",
+    "Placement",
+    "area_for",
+    "check_image",
+    "contract_for_model",
+    "normalise",
+    "pad_tensor",
+    "place",
+    "preprocess",
+    "resample",
+    "to_colour",
+    "to_tensor",
+    "value_tables",
+]
 
 Resize = Literal["stretch", "letterbox", "letterbox-topleft", "keep-ratio"]
 INTERPOLATION = {
@@ -109,37 +127,6 @@ def contract_for_model(**fields: Any) -> Contract:
         ) from None
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where the image lies in the network input: network = image * scale + pad.
-
-    Attributes:
-        scale_x, scale_y: network pixels per image pixel.
-        pad_x, pad_y: offset of the image's corner, network pixels.
-        width, height: size of the image, pixels.
-    """
-
-    scale_x: float
-    scale_y: float
-    pad_x: float
-    pad_y: float
-    width: int
-    height: int
-
-    def boxes_to_image(self, xyxy: NDArray[np.float32], *, clip: bool = True) -> NDArray[np.float32]:
-        """Boxes (n, 4) from network pixels to image pixels, cut at the image's border unless `clip` is false."""
-        pad = np.array([self.pad_x, self.pad_y] * 2, np.float32)
-        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
-        limit = np.array([self.width, self.height] * 2, np.float32)
-        boxes = (xyxy - pad) / scale
-        return np.asarray(np.clip(boxes, 0, limit) if clip else boxes, np.float32)
-
-    def points_to_image(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points (n, 2) from network pixels to image pixels."""
-        pad, scale = np.array([self.pad_x, self.pad_y]), np.array([self.scale_x, self.scale_y])
-        return np.asarray((xy - pad) / scale, np.float32)
-
-
 def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[Any], Placement]:
     """The network's input for one image.
 
@@ -207,22 +194,6 @@ def pad_tensor(tensor: NDArray[Any], area: Area, layout: str, value: Any) -> Non
     bottom, right = area.top + area.height, area.left + area.width
     for strip in (planes[:, : area.top], planes[:, bottom:], planes[:, :, : area.left], planes[:, :, right:]):
         strip[...] = value
-
-
-@dataclass(frozen=True)
-class Area:
-    """The part of the network input that an image is resized to; the rest is padding.
-
-    Attributes:
-        left, top, width, height: network pixels.
-        placement: the same as a transformation.
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-    placement: Placement
 
 
 def area_for(width: int, height: int, contract: Contract) -> Area:

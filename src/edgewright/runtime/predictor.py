@@ -16,7 +16,7 @@ from typing_extensions import Self
 from edgewright.bundle.golden import Golden
 from edgewright.bundle.manifest import Manifest
 from edgewright.bundle.open import Bundle
-from edgewright.data.contract import Contract, Placement, to_tensor, place, to_colour
+from edgewright.data.contract import Contract, Placement, place, to_colour, to_tensor
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer

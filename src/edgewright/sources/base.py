@@ -28,20 +28,19 @@ class SourceKind:
 
 
 SOURCES: Registry[SourceKind] = Registry("source")
-"""In the order in which they are asked; ONNX, which takes whatever nobody else does, comes last."""
+_PLAIN = "onnx"
+"""Takes whatever nobody else does."""
 
 
 def source_kind(path: Path) -> SourceKind:
     """The form of the model at `path`; ONNX where nothing else takes it, whose loader then says what is wrong."""
-    for kind in SOURCES:
-        if kind.takes(path):
-            return kind
-    return SOURCES.get("onnx")
+    others = (kind for kind in SOURCES if kind.name != _PLAIN)
+    return next((kind for kind in others if kind.takes(path)), SOURCES.get(_PLAIN))
 
 
 def is_folder_source(path: Path) -> bool:
     """Whether a folder is a model, and not a bundle or a run directory."""
-    return path.is_dir() and source_kind(path).name != "onnx"
+    return path.is_dir() and source_kind(path).name != _PLAIN
 
 
 def source_name(path: Path) -> str:

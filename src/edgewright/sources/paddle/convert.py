@@ -81,6 +81,7 @@ def convert(
     program = _moved(work, export, folder / NORMALISED)
     after = told["after"]
     image, shape = image_input(after["inputs"], size)
+    _check_size(image, shape)
     constants = _constants(after["inputs"], image, shape)
     raw = (folder / "convert" / "raw.onnx").absolute()
     weights = program.with_suffix(WEIGHTS_SUFFIX)
@@ -99,7 +100,9 @@ def convert(
         "outputs": told["before"]["outputs"],
         "ops": told["before"]["ops"],
         "cut": told["cut"],
-        "batch": shape[0],
+        "open_batch": shape[0] is None,
+        "network": _edges(shape),
+        "commands": [_command(program, opset, onnx)],
     }
     return Converted(onnx, origin, facts, (*_cut_findings(told, name), *_constant_findings(constants, name)))
 
@@ -127,34 +130,44 @@ def image_input(
     return str(found[0]["name"]), tuple(shape)
 
 
-def _constants(
-    inputs: Sequence[Mapping[str, Any]], image: str, shape: Sequence[int | None]
-) -> dict[str, NDArray[Any]]:
+def _constants(inputs: Sequence[Mapping[str, Any]], image: str, shape: Sequence[int | None]) -> dict[str, NDArray[Any]]:
     """What is fed beside the image: it is given in the network's size, so its scale is 1."""
     found: dict[str, NDArray[Any]] = {}
-    first = 2 if shape[1] in _CHANNELS else 1
     for entry in inputs:
         name = str(entry["name"])
         if name == SCALE:
             found[name] = np.ones((1, 2), entry["dtype"])
-        elif name == SIZE and None not in shape[first : first + 2]:
-            found[name] = np.array([shape[first : first + 2]], entry["dtype"])
+        elif name == SIZE:
+            found[name] = np.array([_edges(shape)], entry["dtype"])
         elif name != image:
-            raise _unknown_input(entry, image)
+            raise ModelError(
+                f"the program has an input that Edgewright does not know how to feed: {name} {entry['shape']}",
+                why=f"beside the image, {SCALE} and {SIZE} of PaddleDetection are known",
+                todo="export the model without it, or with its value inside",
+            )
     return found
 
 
-def _unknown_input(entry: Mapping[str, Any], image: str) -> ModelError:
-    if entry["name"] == SIZE:
-        return ModelError(
-            f"the size of the network is not known, which its input {SIZE} is to tell",
-            todo=f"pass --input-shape {image}=1,3,H,W, or keep infer_cfg.yml beside the program",
+def _check_size(image: str, shape: Sequence[int | None]) -> None:
+    if None in shape[1:]:
+        known = ",".join("?" if size is None else str(size) for size in (1, *shape[1:]))
+        raise ModelError(
+            f"input {image} has dynamic dimensions: {list(shape)}",
+            why="edge compilers need static shapes, and neither the program nor infer_cfg.yml tells the size",
+            todo=f"pass --input-shape {image}={known} with numbers for every ?",
         )
-    return ModelError(
-        f"the program has an input that Edgewright does not know how to feed: {entry['name']} {entry['shape']}",
-        why=f"beside the image, {SCALE} and {SIZE} of PaddleDetection are known",
-        todo="export the model without it, or with its value inside",
-    )
+
+
+def _edges(shape: Sequence[int | None]) -> list[int]:
+    """Height and width of an image input."""
+    first = 2 if shape[1] in _CHANNELS else 1
+    return [edge or 1 for edge in shape[first : first + 2]]
+
+
+def _command(program: Path, opset: int, onnx: Path) -> str:
+    """The converter's own command line for what was done."""
+    files = f"--model_filename {program.name} --params_filename {program.with_suffix(WEIGHTS_SUFFIX).name}"
+    return f"paddle2onnx --model_dir {NORMALISED} {files} --opset_version {opset} --save_file {onnx.name}"
 
 
 def _files(program: Path, weights: Path) -> dict[str, str]:

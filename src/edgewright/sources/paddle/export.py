@@ -97,9 +97,7 @@ def _program_file(path: Path) -> Path:
 def _program_in(folder: Path) -> Path:
     entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
     found = [
-        entry
-        for entry in entries
-        if entry.suffix == ".pdmodel" or (entry.suffix == ".json" and looks_like_pir(entry))
+        entry for entry in entries if entry.suffix == ".pdmodel" or (entry.suffix == ".json" and looks_like_pir(entry))
     ]
     if len(found) == 1:
         return found[0]

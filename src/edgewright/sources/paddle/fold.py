@@ -1,4 +1,4 @@
-"""The ONNX that paddle2onnx wrote, brought to the form that everything behind it takes: one image in, names in order."""
+"""The ONNX that paddle2onnx wrote, in the form that everything behind it takes: one image in, names in order."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def folded(
     for name in outputs:
         if name not in given:
             raise _lost("output", name, given)
-    for name, value in by_name.items():
-        if name != image:
-            if name not in constants:
-                raise _lost("input", name or "", constants)
-            _make_constant(graph, value, constants[name])
+    for other, value in by_name.items():
+        if other != image:
+            if other not in constants:
+                raise _lost("input", str(other), constants)
+            _make_constant(graph, value, constants[str(other)])
     graph.outputs[:] = [given[name] for name in outputs]
     _fix(by_name[image], shape)
     if labels:

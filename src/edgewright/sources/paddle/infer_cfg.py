@@ -120,9 +120,7 @@ class InferConfig(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     steps: tuple[Step, ...]
-    label_list: Annotated[
-        tuple[Annotated[str, BeforeValidator(_text)], ...], Field(max_length=_MOST_CLASSES)
-    ] = ()
+    label_list: Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], Field(max_length=_MOST_CLASSES)] = ()
     arch: str = ""
     draw_threshold: Annotated[float | None, Field(ge=0, le=1)] = None
     nms: Mapping[str, Any] = {}
@@ -165,7 +163,7 @@ def _load(path: Path) -> Mapping[str, Any]:
             f"infer_cfg.yml has {size / 2**20:.1f} MB", where=str(path), why="it should have some kB", todo=_AGAIN
         )
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError("infer_cfg.yml is not valid YAML", where=str(path), why=told, todo=_AGAIN) from None
@@ -182,20 +180,21 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse an alias of what is nested."""
-        if self.check_event(yaml.events.AliasEvent):  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.events.AliasEvent):
             name = self.peek_event().anchor  # type: ignore[no-untyped-call]
             node = self.anchors.get(name)
             inner = [] if node is None or isinstance(node, yaml.ScalarNode) else node.value
             if not all(isinstance(one, yaml.ScalarNode) for one in inner):
                 raise yaml.YAMLError(f"the alias *{name} stands for something nested")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
 
 def _step(entry: Any, path: Path) -> Step:
     name = entry.get("type") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name not in STEPS:
+        called = name if isinstance(name, str) else reprlib.repr(entry)
         raise UserError(
-            f"infer_cfg.yml has a preprocessing step that Edgewright does not know: {name if isinstance(name, str) else reprlib.repr(entry)}",
+            f"infer_cfg.yml has a preprocessing step that Edgewright does not know: {called}",
             where=str(path),
             why=f"known steps are {', '.join(STEPS)}",
             todo="export the model with these steps; or do that step before, take infer_cfg.yml away and say --resize, "

@@ -28,13 +28,8 @@ def load(program: str, weights: str) -> Any:
 
 def versions() -> dict[str, str]:
     """What this environment computes with."""
-    found = {"paddle": str(importlib.import_module("paddle").__version__)}
-    for name in ("paddle2onnx", "onnx", "numpy", "cv2"):
-        try:
-            found[name] = str(importlib.import_module(name).__version__)
-        except (ImportError, AttributeError):
-            found[name] = "unknown"
-    return found
+    metadata = importlib.import_module("importlib.metadata")
+    return {name: str(metadata.version(name)) for name in ("paddlepaddle", "paddle2onnx", "onnx", "numpy")}
 
 
 class OldProgram:
