@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -87,7 +88,7 @@ def _try(inference: Any, make: Callable[[], Any], samples: _Samples) -> Any:
         predictor = _guarded(inference.create_predictor, make())
         _once(predictor, samples.joined([0]))
     except PaddleFailed as error:
-        print(f"[edgewright] a predictor failed, another one is made: {error}")  # noqa: T201
+        sys.stdout.write(f"[edgewright] a predictor failed, another one is made: {error}\n")
         return None
     return predictor
 
