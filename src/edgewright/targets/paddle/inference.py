@@ -59,7 +59,7 @@ class Options:
         Raises:
             ValueError: these are no options.
         """
-        return _OPTIONS.validate_python({**cls().to_json(), **data}, strict=True)
+        return _OPTIONS.validate_python({**cls().to_json(), **data})
 
 
 _OPTIONS = TypeAdapter(Options)
