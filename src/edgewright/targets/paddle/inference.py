@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 
 from edgewright.errors import ToolchainError, UserError
 from edgewright.files import explained_write_errors
@@ -42,8 +43,8 @@ class Options:
     onednn: Literal["default", "on", "off"] = "default"
     ir_optim: bool | None = None
     threads: int | None = None
-    attempts: int = 1
-    batch: int = 1
+    attempts: Annotated[int, Field(ge=1, le=8)] = 1
+    batch: Annotated[int, Field(ge=1)] = 1
     twice: bool = False
     device: Literal["cpu", "gpu"] = "cpu"
 
@@ -53,8 +54,18 @@ class Options:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
-        """Inverse of `to_json`."""
-        return cls(**data)
+        """Inverse of `to_json`.
+
+        Raises:
+            ValueError: these are no options.
+        """
+        known = cls().to_json()
+        if unknown := sorted(set(data) - set(known)):
+            raise ValueError(f"there is no option {unknown[0]!r}")
+        return _OPTIONS.validate_python({**known, **data})
+
+
+_OPTIONS = TypeAdapter(Options)
 
 
 @dataclass(frozen=True)
