@@ -3,6 +3,7 @@
 Importing this package enters every family into `base.FAMILIES`, in the order in which they are tried.
 """
 
+from edgewright.tasks import classification
 from edgewright.tasks.detection import (
     fastestdet,
     finished_rows,
@@ -18,6 +19,7 @@ from edgewright.tasks.keypoints import superpoint
 from edgewright.tasks.recognise import recognise
 
 __all__ = [
+    "classification",
     "fastestdet",
     "finished_rows",
     "picodet",

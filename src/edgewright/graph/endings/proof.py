@@ -18,8 +18,8 @@ Feeds = Mapping[str, NDArray[Any]]
 def largest_gap(whole: Model, cut: Cut, samples: Iterable[Feeds]) -> float:
     """How far the rows of `whole` lie from the nearest box with the same class in `cut`, over all samples.
 
-    A row is (class, score, x1, y1, x2, y2). The gap is the larger of the difference of scores and that of corners by the
-    largest corner of the image's boxes.
+    A row is (class, score, x1, y1, x2, y2). The gap is the larger of the difference of scores and that of corners, the
+    latter by the largest corner of the image's boxes.
 
     Args:
         whole: the model with its selection, whose only input is the image.

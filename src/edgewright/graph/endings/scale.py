@@ -31,8 +31,8 @@ class Folded:
 def fold_scale(model: Model) -> Folded | None:
     """Fold the inputs that undo the resizing of the image.
 
-    An input (batch, 2) that is used as a divisor and as nothing else is a scale: ones. One that is divided by a scale and
-    used for nothing else is the size of the network's input.
+    An input (batch, 2) that is used as a divisor and as nothing else is a scale: ones. One that is divided by a scale
+    and used for nothing else is the size of the network's input.
 
     Returns:
         None where the model has no such input, or another input that cannot be told.
@@ -56,7 +56,7 @@ def _folded(model: Model, constants: Mapping[str, NDArray[np.float32]]) -> Model
     for value in list(changed.graph.inputs):
         if value.name in constants:
             changed.graph.inputs.remove(value)
-            value.const_value = ir.tensor(constants[value.name], name=value.name)
+            value.const_value = ir.tensor(constants[value.name or ""], name=value.name)
             value.shape = ir.Shape((1, 2))
             changed.graph.register_initializer(value)
     return Model(RemoveUnusedNodesPass()(changed).model, model.path)

@@ -1,8 +1,8 @@
 """Boxes that a graph has decoded to corners, with scores of their own: how PaddleDetection exports without NMS.
 
 A distance to each side is taken from a point: (left, top) = point - d[0:2], (right, bottom) = point + d[2:4], then
-times the stride. Source: PaddleDetection, `batch_distance2bbox`. In the graph each half of a box depends on its own half
-of the distances; in boxes of centre and size (YOLOv8) each half depends on both.
+times the stride. Source: PaddleDetection, `batch_distance2bbox`. In the graph each half of a box depends on its own
+half of the distances; in boxes of centre and size (YOLOv8) each half depends on both.
 """
 
 from __future__ import annotations

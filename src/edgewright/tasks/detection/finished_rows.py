@@ -1,7 +1,7 @@
 """Detections that the graph has chosen by itself: rows of class, score, x1, y1, x2, y2, best first.
 
-Output (rows, 6), often with the number of rows beside it: what PaddleDetection's RT-DETR gives, whose TopK picks the best
-of all queries and classes. Corners are in network pixels once the scale of the image is folded to 1. Source:
+Output (rows, 6), often with the number of rows beside it: what PaddleDetection's RT-DETR gives, whose TopK picks the
+best of all queries and classes. Corners are in network pixels once the scale of the image is folded to 1. Source:
 PaddleDetection, `DETRPostProcess`. A graph with NMS gives such rows too, but not always as many: it is cut before it.
 """
 

@@ -1,9 +1,9 @@
 """PicoDet heads of PaddleDetection: decoded in the graph, or a distribution and a score table at each stride.
 
-Decoded: as PP-YOLOE writes boxes and scores, for the cells of strides 8, 16, 32, 64; the fourth stride tells them apart.
-Raw: at each stride (1, cells, classes) of scores and (1, cells, 4 * bins) of distributions over distances in cells, 8
-bins in every release; the centre of a cell is at half a cell, PaddleDetection's `cell_offset`, which a raw export no
-longer holds. Source: PaddleDetection, `PicoHeadV2`, exported with `export.nms` or `export.post_process` off.
+Decoded: as PP-YOLOE writes boxes and scores, for the cells of strides 8, 16, 32, 64; the fourth stride tells them
+apart. Raw: at each stride (1, cells, classes) of scores and (1, cells, 4 * bins) of distributions over distances in
+cells, 8 bins in every release; the centre of a cell is at half a cell, PaddleDetection's `cell_offset`, which a raw
+export no longer holds. Source: PaddleDetection, `PicoHeadV2`, exported with `export.nms` or `export.post_process` off.
 """
 
 # ruff: noqa: ARG002 - the arguments are those of `HeadFamily`

@@ -32,8 +32,8 @@ class PpYoloE:
     title = "PP-YOLOE type, decoded in the graph"
     task = "detection"
     needs = (
-        "two outputs, boxes (1, anchors, 4) and scores (1, classes, anchors), or one (1, anchors, 4 + classes), with an "
-        "anchor for each cell of the grids"
+        "two outputs, boxes (1, anchors, 4) and scores (1, classes, anchors), or one (1, anchors, 4 + classes), with "
+        "an anchor for each cell of the grids"
     )
     evaluation = DecodeSettings(confidence=0.01, iou=0.7)
     running = DecodeSettings(confidence=0.5, iou=0.7)

@@ -1,9 +1,9 @@
 """RT-DETR heads: boxes and class scores of a set of queries, each object answered by one of them, so without NMS.
 
-Outputs (1, queries, 4), centre and size relative to the input, from a sigmoid, and (1, queries, classes) of logits or of
-sigmoids; joined in one output in the Ultralytics export. Queries are chosen from the image by a TopK, which tells the
-networks that score each class by a sigmoid (RT-DETR, DINO) from DETR, whose softmax has a class for nothing. Source:
-RT-DETR, arXiv:2304.08069, and PaddleDetection, `DETRPostProcess`.
+Outputs (1, queries, 4), centre and size relative to the input, from a sigmoid, and (1, queries, classes) of logits or
+of sigmoids; joined in one output in the Ultralytics export. Queries are chosen from the image by a TopK, which tells
+the networks that score each class by a sigmoid (RT-DETR, DINO) from DETR, whose softmax has a class for nothing.
+Source: RT-DETR, arXiv:2304.08069, and PaddleDetection, `DETRPostProcess`.
 """
 
 # ruff: noqa: ARG002 - the arguments are those of `HeadFamily`
