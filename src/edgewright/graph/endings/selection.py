@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import onnx_ir as ir
-from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites.extract import depends_on_inputs
@@ -78,7 +78,8 @@ def _cut(
         if value.dtype is None:
             value.dtype = ir.DataType.FLOAT
         changed.graph.outputs.append(value)
-    ended = Model(RemoveUnusedNodesPass()(changed).model, model.path)
+    swept = RemoveUnusedNodesPass()(changed).model
+    ended = Model(ShapeInferencePass()(swept).model, model.path)  # tensors inside often have no shape written down
     return Cut(ended, by, names[0], names[1], tuple(value.name or "" for value in dropped))
 
 
