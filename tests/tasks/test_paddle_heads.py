@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgewright.errors import UserError
+from edgewright.graph.endings.scale import fold_scale
 from edgewright.tasks import recognise
 from edgewright.tasks.base import FAMILIES, Head
 from tests.tasks import paddle_models as paddle
@@ -11,6 +12,14 @@ from tests.tasks import task_models as tiny
 from tests.tasks.test_decode_detection import assert_same, decoded
 
 FOUR = (8, 16, 32, 64)
+
+
+def whole_rows():
+    folded = fold_scale(paddle.queries(end="rows"))
+    assert folded is not None
+    return folded.model
+
+
 CASES = [
     ("ppyoloe", paddle.corner_rows(), {"nc": 3, "strides": [8, 16, 32]}),
     ("ppyoloe", paddle.corner_rows(nc=1), {"nc": 1}),
@@ -24,6 +33,7 @@ CASES = [
     ("rtdetr", paddle.queries(), {"nc": 3, "sigmoid": False}),
     ("rtdetr", paddle.queries(activation="Sigmoid"), {"nc": 3, "sigmoid": True}),
     ("rtdetr", paddle.queries(activation="Sigmoid", end="one"), {"nc": 3, "sigmoid": True}),
+    ("rtdetr-rows", whole_rows(), {"rows": 6}),
     ("yolov8", paddle.corner_rows(boxes="centre", end="one"), {"nc": 3, "axis": 2}),
 ]
 

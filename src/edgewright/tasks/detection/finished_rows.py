@@ -20,8 +20,10 @@ from edgewright.graph.model import Model
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head
 from edgewright.tasks.detection.postprocess import Candidates
 from edgewright.tasks.detection.rtdetr import NO_SUPPRESSION
-from edgewright.tasks.structure import boundaries, image_contract, image_input, segments, within
+from edgewright.tasks.structure import boundaries, has_ancestor, image_contract, image_input, segments, within
 from edgewright.tensors import Part
+
+_NEAR = 3  # a TopK, and what gives its scores an axis for the join
 
 
 class FinishedRows:
@@ -41,7 +43,8 @@ class FinishedRows:
             return None
         place = [spec.name for spec in model.outputs].index(head.parts[0].output)
         found = segments(model, place, 1)
-        chosen = all(segment.ops == {"TopK"} for segment in within(found, 1, 2))
+        scores = [source for segment in within(found, 1, 2) for source in segment.sources]
+        chosen = all(has_ancestor(source, "TopK", _NEAR) for source in scores)
         return head if {1, 2} <= boundaries(found) and chosen else None
 
     def fit(self, model: Model) -> Head | None:
