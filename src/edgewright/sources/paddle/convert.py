@@ -88,7 +88,8 @@ def convert(
     arguments = {**_files(program, weights), "onnx": raw.name, "opset": opset}
     call_worker(made, "convert", arguments, raw.parent)
     outputs = [entry["name"] for entry in after["outputs"]]
-    model = folded(load_model(raw), image, shape, outputs, constants, labels)
+    # one image at a time: a graph that looks for its best candidates may find others once its batch is fixed later on
+    model = folded(load_model(raw), image, (1, *shape[1:]), outputs, constants, labels)
     raw.unlink()
     onnx = folder / f"{name}.onnx"
     save_model(model, onnx)
