@@ -57,6 +57,20 @@ def test_the_worst_part_and_what_to_look_at() -> None:
     assert "beyond measure" in conversion(errors(None)).message
 
 
+def test_a_model_on_which_the_framework_disagrees_with_itself_as_much() -> None:
+    """Then nothing speaks against the conversion, but it must not go unsaid."""
+
+    def found(size: float, own: float) -> Finding:
+        return conversion_note("net", ORIGIN, errors(size), 4, 1e-3, {**OPS, "top_k_v2": 1}, own)
+
+    assert found(0.03, 0.035).severity is Severity.WARNING
+    assert "differs from itself by 0.035 (EW124)" in found(0.03, 0.035).message
+    assert found(0.03, 0.01).severity is Severity.ERROR
+    assert found(0.03, 0.0).severity is Severity.ERROR
+    assert "EW124" not in found(0.03, 0.01).message
+    assert found(1e-5, 0.035).severity is Severity.INFO
+
+
 def test_a_framework_that_agrees_with_itself_says_nothing() -> None:
     ways = {"oneDNN off": errors(0.0), "oneDNN on": errors(1e-5)}
     assert stability_notes(ORIGIN, "oneDNN off", {}, ways, {way: errors(1e-6) for way in ways}) == []

@@ -30,7 +30,13 @@ from edgewright.workflow.blame import keep_log
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
 from edgewright.workflow.progress import Progress
-from edgewright.workflow.proof_notes import conversion_note, failure_note, preprocessing_note, stability_notes
+from edgewright.workflow.proof_notes import (
+    conversion_note,
+    failure_note,
+    largest,
+    preprocessing_note,
+    stability_notes,
+)
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.sourced import Sourced
 
@@ -130,7 +136,8 @@ def _proven(
     errors = {way: part_errors(task, outputs, onnx) for way, outputs in ways.outputs.items()}
     apart = {way: part_errors(task, ways.outputs[ways.reference], outputs) for way, outputs in ways.outputs.items()}
     ops = sourced.facts.get("ops", {})
-    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops)]
+    own = max(largest(spread) for spread in apart.values())
+    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops, own)]
     found += stability_notes(origin, ways.reference, ways.repeated, apart, errors)
     found += [failure_note(origin, way, why, ways.reference) for way, why in ways.failures.items()]
     if sourced.steps:
