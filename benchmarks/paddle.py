@@ -3,8 +3,8 @@
     python benchmarks/paddle.py EXPORT...     # folders of PaddleDetection's export, or programs
 
 One core for all of them. Each model is converted once; every target gets it in float and is timed warm, in rounds that
-alternate, each runtime in a process of its own that holds the clock. Ratios are to ONNX Runtime in the same run. Relative
-L2 is of each output, worst of the samples. A target whose toolchain is not installed is left out, and said so.
+alternate; Paddle's runtimes hold the clock in their own process. Ratios are to ONNX Runtime in the same run. Relative L2
+is of each output, worst of the samples. A target whose toolchain is not installed is left out, and said so.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def measure(path: Path, stack: ExitStack) -> None:
     if sourced.origin is None:
         raise SystemExit(f"{path} is no Paddle export")
     source = load_model(sourced.path)
-    model = prepare(source, PrepareOptions({}, 13, ()), lambda made: [random_feeds(made)]).model
-    samples = [random_feeds(model, seed=seed) for seed in range(SAMPLES)]
+    model = prepare(source, PrepareOptions({}, 13, ()), lambda made: [random_feeds(made.inputs)]).model
+    samples = [random_feeds(model.inputs, seed) for seed in range(SAMPLES)]
     sessions: dict[str, Session] = {}
     print(f"\n{path.name}: {', '.join(map(str, model.inputs))}, one core")
     for target in TARGETS:
