@@ -3,8 +3,8 @@
     python benchmarks/paddle.py EXPORT...     # folders of PaddleDetection's export, or programs
 
 One core for all of them. Each model is converted once; every target gets it in float and is timed warm, in rounds that
-alternate; Paddle's runtimes hold the clock in their own process. Ratios are to ONNX Runtime in the same run. Relative L2
-is of each output, worst of the samples. A target whose toolchain is not installed is left out, and said so.
+alternate; Paddle's runtimes hold the clock in their own process. Ratios are to ONNX Runtime in the same run. Relative
+L2 is of each output, worst of the samples. A target whose toolchain is not installed is left out, and said so.
 """
 
 from __future__ import annotations
