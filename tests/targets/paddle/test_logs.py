@@ -13,6 +13,7 @@ from edgewright.toolchains.versions import in_range
 
 LOGS = Path(__file__).parent / "logs"
 CAUSES = {
+    "convert_factor": ("3.3.1", "convert-factor", "factors of a Resize"),
     "corrupt_program": ("2.6.2", "crash-in-program", "died while it read the program"),
     "cut_json": ("3.3.1", "cut-json", "cut off, or no JSON"),
     "cut_program": ("2.6.2", "cut-program", "cut off or damaged"),
