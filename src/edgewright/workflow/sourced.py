@@ -102,8 +102,8 @@ def source_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], min_opset:
     def compute(folder: Path) -> dict[str, Any]:
         try:
             return _made(folder, recipe, opset)
-        except ToolchainError as error:
-            keep_log(error, run.log_of(STAGE))  # now: the folder of a stage that failed is deleted
+        except ToolchainError as error:  # while the folder is there
+            keep_log(error, run.log_of(STAGE))
             raise
 
     with progress.step(f"{VENDOR} to ONNX"):
