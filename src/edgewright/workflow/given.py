@@ -50,7 +50,9 @@ def check_precisions(target: str, precisions: Iterable[str], backend: Backend) -
     for precision in precisions:
         if precision not in able:
             raise UserError(
-                f"{target} has no {precision}", why=f"it computes in {', '.join(able)}", todo="choose --precision"
+                f"{target} has no {precision}",
+                why=f"it computes in {', '.join(able)}",
+                todo=f"choose --precision {' or '.join(able)}",
             )
 
 
