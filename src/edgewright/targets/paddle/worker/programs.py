@@ -38,7 +38,7 @@ def _summary(error: Exception) -> str:
     told = [line.strip() for line in str(error).rpartition("Error Message Summary:")[2].splitlines()]
     lines = [line for line in told if line.strip(" -^") and not line.startswith(("[Hint", "[operator"))]
     # without a summary the stack of Python comes first, and what matters last
-    return f"{type(error).__name__}: {' '.join(lines[-2:])}"[:600]
+    return f"{type(error).__name__}: {' '.join(lines[-1:])}"[:600]
 
 
 def versions() -> dict[str, str]:
