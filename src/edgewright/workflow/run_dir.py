@@ -52,7 +52,7 @@ class RunDir:
         """Create or reopen the directory, hold its lock, and sweep what a killed run left half done.
 
         A directory that this run made goes away again when the run gives no result and no log, or is refused for what
-        the user gave; on a full disk or after Ctrl-C the stages that were finished stay, for the next run to start from.
+        the user gave; on a full disk or after Ctrl-C finished stages stay, for the next run to start from.
 
         Raises:
             OutputError: it cannot be written, holds something else, or another process works in it.

@@ -67,8 +67,8 @@ def narrowed_findings(count: int, name: str) -> list[Finding]:
             "EW127",
             Severity.INFO,
             name,
-            f"{count} attributes of the program were narrowed from lists of doubles to lists of floats, for paddle2onnx to "
-            "read it.",
+            f"{count} attributes of the program were narrowed from lists of doubles to lists of floats, so that "
+            "paddle2onnx can read it.",
             {"attributes": count},
             "Nothing to do: the ONNX model is compared with the program as it was.",
         )

@@ -44,7 +44,7 @@ def convert(arguments: dict[str, Any]) -> dict[str, Any]:
 def _narrowed(program: str) -> tuple[str, int]:
     """A program that paddle2onnx can read, and how many attributes had to be changed for it.
 
-    Paddle 3.3 writes lists of factors (those of a Resize) as doubles; paddle2onnx 2.1 knows them as floats and gives up.
+    Paddle 3.3 writes lists of factors, as of a Resize, as doubles; paddle2onnx 2.1 knows them as floats and gives up.
     """
     if not program.endswith(programs.PIR_SUFFIX):
         return program, 0
@@ -64,10 +64,10 @@ def _narrow(data: Any) -> int:
     if not isinstance(data, dict):
         return 0
     values = data.get("D")
-    if data.get("#") == _LIST and isinstance(values, list) and values:
-        if all(isinstance(value, dict) and value.get("#") == _DOUBLE for value in values):
-            values[:] = [{**value, "#": _FLOAT} for value in values]
-            return 1
+    filled = data.get("#") == _LIST and isinstance(values, list) and bool(values)
+    if filled and all(isinstance(value, dict) and value.get("#") == _DOUBLE for value in values):
+        values[:] = [{**value, "#": _FLOAT} for value in values]
+        return 1
     return sum(map(_narrow, data.values()))
 
 
