@@ -38,7 +38,7 @@ def analyse(
     """Say which tensors of the quantised network lose what, what that does to which output, and why.
 
     Args:
-        model: an ONNX file, a Paddle export, or the run directory of a deploy, whose recipe then gives what is None here.
+        model: an ONNX file, a Paddle export, or the run directory of a deploy, whose recipe gives what is None here.
         images: a folder of images to measure on; needed with an ONNX file.
         labels, calibration, task, contract, input_shapes: as `deploy`.
         target: `vendor/chip`; None: onnxruntime/cpu.
