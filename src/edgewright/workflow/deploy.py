@@ -193,7 +193,6 @@ class _Job:
         return assemble(
             Material(
                 recipe=self.recipe,
-                sourced=sourced,
                 prepared=prepared,
                 task=task,
                 allowed=allowed,

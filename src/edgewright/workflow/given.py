@@ -50,18 +50,20 @@ def check_precisions(target: str, precisions: Iterable[str], backend: Backend) -
     for precision in precisions:
         if precision not in able:
             raise UserError(
-                f"{target} has no {precision}", why=f"it computes in {', '.join(able)}", todo="choose --precision"
+                f"{target} has no {precision}",
+                why=f"it computes in {', '.join(able)}",
+                todo=f"choose --precision {' or '.join(able)}",
             )
 
 
 def check_model_file(path: Path) -> None:
-    """Errors about missing files come before any work; what reads the model finds everything else.
+    """What is wrong with the model's files at first sight is told before any work.
 
     Raises:
         ModelError: there is no such file, or an export lacks a part.
+        UserError: an export's description cannot be understood.
     """
-    if not path.is_file() or source_kind(path).name != "onnx":
-        source_kind(path).files(path)
+    source_kind(path).check(path)
 
 
 def check_source(target: str, backend: Backend, path: Path) -> None:
