@@ -20,14 +20,17 @@ from edgewright.graph.steps import PrepareOptions, static_shapes
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.backend import Session
 from edgewright.tasks.base import FAMILIES, Head
+from edgewright.tasks.classification import agreements
 from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import Evaluation, evaluate
 from edgewright.verify.results import Metric, PartError
+from edgewright.workflow.given import is_bundle
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task, detection_metrics, no_boxes, samples
 from edgewright.workflow.prepared import understand
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import Recipe, make_recipe
+from edgewright.workflow.sourced import source_once
 
 AnyPath = str | PathLike[str]
 
@@ -87,8 +90,8 @@ def compare(
     """Run two models or bundles on the same images and tell the error of `b` by part.
 
     Args:
-        a: the reference: an ONNX file or a bundle.
-        b: the candidate: an ONNX file or a bundle whose outputs have the same shapes.
+        a: the reference: an ONNX file, a Paddle export or a bundle.
+        b: the candidate: the same, with outputs of the same shapes.
         images: a folder of images.
         labels: their labels, for accuracy of both.
         task: head family, to overrule recognition.
@@ -111,7 +114,7 @@ def compare(
         session = _fed_alike(first, second)
         known = _labels(first.head, labels, files)
         side_task = Task(first.head, first.contract, (), known)
-        decode = side_task.detections if first.head.task == "detection" else None
+        decode = side_task.decoder
         with (progress or Quiet()).step("compare", len(files.paths)) as advance:
             found = evaluate(
                 first.session, {"b": session}, samples(files, first.contract), first.head.parts, decode, advance
@@ -139,17 +142,20 @@ def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
         confidence = FAMILIES.get(task.head.family).running.confidence
         missing = no_detection("b", both["a"].values(), both["b"].values(), confidence)
         findings += [missing] if missing else []
+    elif task.head.task == "classification":
+        metrics = agreements({"a": found.reference.detections, "b": outcome.detections}, "a")
     return Comparison(a, b, task.head.family, found.images, outcome.errors, metrics, tuple(findings))
 
 
 def _open(path: Path, recipe: Recipe, stack: ExitStack) -> _Side:
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    if is_bundle(path):
         return _open_bundle(path, stack)
-    model = load_model(path)
+    sourced = source_once(path, recipe, stack)
+    model = load_model(sourced.path)
     options = PrepareOptions(shapes=recipe.model.input_shapes)
     fixed = static_shapes.run(model, options)
     model = fixed[0] if fixed else model
-    head, contract = understand(model, recipe)
+    head, contract = understand(model, recipe, sourced.preset)
     shapes = {spec.name: spec.shape for spec in model.outputs}
     return _Side(stack.enter_context(ReferenceSession(model.data, name=model.name)), head, contract, shapes)
 
