@@ -120,13 +120,6 @@ def use_quick_depthwise(network: Any) -> None:
             layer.forward = _Quick(layer.weight, stride, padding)
 
 
-def use_own_depthwise(network: Any) -> None:
-    """Undo `use_quick_depthwise`: what is exported must hold Paddle's op."""
-    for layer in network.sublayers():
-        if isinstance(layer, paddle.nn.Conv2D) and isinstance(layer.__dict__.get("forward"), _Quick):
-            del layer.__dict__["forward"]
-
-
 class _Quick:
     """The `forward` of one layer."""
 

@@ -42,6 +42,21 @@ def save(net: nn.Layer, folder: Path, size: int, inputs: tuple[str, ...], unused
     net.eval()
     traced = paddle.jit.to_static(net, input_spec=[{name: specs[name] for name in inputs + unused}])
     paddle.jit.save(traced, str(folder / "model"), input_spec=[{name: specs[name] for name in inputs}])
+    _forget_places(folder / "model.pdmodel")
+    (folder / "model.pdiparams.info").unlink(missing_ok=True)
+
+
+def _forget_places(program: Path) -> None:
+    """Take out of a program of Paddle 2 the lines of code that made each op: they are paths of this computer."""
+    if not program.is_file():
+        return
+    described = paddle.base.core.ProgramDesc(program.read_bytes())
+    for number in range(described.num_blocks()):
+        block = described.block(number)
+        for place in range(block.op_size()):
+            if block.op(place).has_attr("op_callstack"):
+                block.op(place).remove_attr("op_callstack")
+    program.write_bytes(described.serialize_to_string())
 
 
 def _small_cnn(folder: Path) -> None:

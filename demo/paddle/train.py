@@ -1,4 +1,4 @@
-"""Trains PicoDet-XS on the demo's made-up scenes, with PaddleDetection's own network, loss and assigners.
+"""Trains PicoDet-XS on the demo's made-up scenes with PaddleDetection's own network, loss and assigners; exports it.
 
 `python -m demo.paddle.train`, from the root of the repository, in an environment with paddlepaddle 2.6.2, paddledet,
 numba and pycocotools. README.md says how long it took and what it reached.
@@ -24,12 +24,13 @@ import paddle
 
 from demo.augment import Frame, make_scenes, place, vary
 from demo.dataset import TRAINING_SEED
-from demo.paddle.depthwise import use_own_depthwise, use_quick_depthwise
-from demo.paddle.evaluate import average_precision
+from demo.paddle import infer_cfg
+from demo.paddle.depthwise import use_quick_depthwise
+from demo.paddle.evaluate import MEAN, STD, average_precision
+from demo.paddle.export import save
 from demo.scenes import HEIGHT, WIDTH, Scene
 from demo.shapes import CLASSES
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of 0..1
 _DECAY = 0.998  # of the running mean of the weights
 _WARM_STEPS = 100
 _LARGEST_GRADIENT = 35.0
@@ -71,8 +72,8 @@ def _follow(mean: dict[str, Any], network: Any, step: int) -> None:
         mean[name] = mean[name] * keep + value.numpy() * (1 - keep)
 
 
-def train(scenes: list[Scene], arguments: argparse.Namespace) -> Any:
-    """Train and return the network with the running mean of its weights."""
+def train(scenes: list[Scene], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train and return the running mean of the weights; it is saved on the way, too."""
     paddle.seed(arguments.seed)
     rng = np.random.default_rng(arguments.seed)
     network = build_picodet(len(CLASSES))
@@ -106,15 +107,21 @@ def train(scenes: list[Scene], arguments: argparse.Namespace) -> Any:
             print(f"step {step + 1}/{arguments.steps}  loss {recent / 50:.3f}  {took:.0f} s", flush=True)
             recent = 0.0
         if (step + 1) % arguments.save_every == 0 or step + 1 == arguments.steps:
-            paddle.save({name: paddle.to_tensor(value) for name, value in mean.items()}, str(arguments.output))
-    network.set_state_dict(mean)
-    use_own_depthwise(network)
-    return network
+            paddle.save({name: paddle.to_tensor(value) for name, value in mean.items()}, str(arguments.weights))
+    return mean
+
+
+def export(network: Any, side: int, folder: Path) -> None:
+    """Write `network` as PaddleDetection exports it: NMS in the program, infer_cfg.yml beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save(network, folder, side, ("image", "scale_factor"))
+    infer_cfg.write(infer_cfg.picodet_config(list(CLASSES), side), folder)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("picodet.pdparams"), help="file for the weights")
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent / "detector", help="folder")
+    parser.add_argument("--weights", type=Path, default=Path("picodet.pdparams"), help="file for the weights")
     parser.add_argument("--start", type=Path, help="saved weights to go on from")
     parser.add_argument("--first-scene", type=int, default=TRAINING_SEED, help="seed of the first training scene")
     parser.add_argument("--scenes", type=int, default=1500, help="training scenes (0.9 MB of memory each)")
@@ -135,9 +142,12 @@ def main() -> None:
     start = time.perf_counter()
     scenes = make_scenes(arguments.first_scene, arguments.scenes, arguments.threads)
     print(f"{len(scenes)} scenes in {time.perf_counter() - start:.0f} s", flush=True)
-    network = train(scenes, arguments)
-    ap, ap50 = average_precision(network, arguments.sides[-1])
+    side = arguments.sides[-1]
+    network = build_picodet(len(CLASSES), side)
+    network.set_state_dict(train(scenes, arguments))
+    ap, ap50 = average_precision(network, side)
     print(f"AP {ap:.1f}  AP50 {ap50:.1f} on the demo's evaluation images", flush=True)
+    export(network, side, arguments.output)
     print(f"done in {time.perf_counter() - start:.0f} s", flush=True)
 
 
