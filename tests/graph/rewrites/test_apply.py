@@ -11,6 +11,7 @@ import pytest
 from edgewright.errors import ModelError, UserError
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites import REWRITES, Restorer, Rewritten, apply_rewrite, compose
+from edgewright.graph.rewrites.apply import _compare, _Rounding
 from edgewright.graph.rewrites.base import RewriteContext
 from tests.graph.rewrites.graphs import (
     DETECTOR,
@@ -71,6 +72,35 @@ def test_a_rewrite_that_is_not_exact_is_refused(change, reason: str) -> None:
     with pytest.raises(ModelError, match="'broken' is not exact") as caught:
         apply_rewrite(Broken(change), model, context(model), samples(model))
     assert re.search(reason, caught.value.why)
+
+
+@pytest.mark.parametrize(
+    ("difference", "rounding", "passes"),
+    [
+        (5e-6, 0.0, True),  # what rounding explains in any network
+        (3e-5, 2e-5, True),  # what this network's own rounding makes, as often
+        (3e-5, 1e-6, False),
+        (9e-4, 1.0, True),
+        (2e-3, 1.0, False),  # a network whose rounding would excuse anything
+    ],
+)
+def test_rounding_that_the_network_itself_shows_is_no_change(difference: float, rounding: float, passes: bool) -> None:
+    reference = np.ones(64, np.float32)
+    found = {"scores": reference * np.float32(1 + difference)}
+    if passes:
+        _compare("some", "scores", reference, found, lambda: rounding)
+        return
+    with pytest.raises(ModelError, match="not exact"):
+        _compare("some", "scores", reference, found, lambda: rounding)
+
+
+def test_the_rounding_of_a_network_is_that_between_its_two_ways_of_running() -> None:
+    model = detector()
+    sample = samples(model)[0]
+    name = model.outputs[0].name
+    values = run(model, sample)[name]
+    assert _Rounding(model, [])(sample, name, values) < 1e-5
+    assert _Rounding(model, [])(sample, name, values * 2) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_a_restoration_of_something_else_is_refused() -> None:
