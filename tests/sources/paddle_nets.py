@@ -1,5 +1,5 @@
 # Runs in a Paddle environment, 2.6 and 3.3: a small detector of PaddleDetection's form, exported by paddle.jit.save.
-"""`python paddle_nets.py FOLDER KIND [EDGE]`: KIND is plain, nms or sized; EDGE 0 leaves height and width open."""
+"""`python paddle_nets.py FOLDER KIND [EDGE]`: KIND is plain, nms, sized or resized; EDGE 0 leaves height and width open."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Net(nn.Layer):
             functional.sigmoid(cells[:, :, :4]) * 96.0,
             functional.sigmoid(8.0 * cells[:, :, 4:]).transpose([0, 2, 1]),
         )
+        if self.kind == "resized":
+            return functional.interpolate(self.norm(self.stem(image)), scale_factor=2.0, mode="nearest")
         if self.kind == "plain":
             return functional.softmax(cells.mean(axis=1))
         if self.kind == "sized":
@@ -64,7 +66,7 @@ def export(folder: str, kind: str, edge: int) -> None:
     net.eval()
     size = [edge, edge] if edge else [None, None]
     specs = [paddle.static.InputSpec([None, 3, *size], name="image")]
-    if kind != "plain":
+    if kind in ("nms", "sized"):
         specs.append(paddle.static.InputSpec([None, 2], name="scale_factor"))
     if kind == "sized":
         specs.append(paddle.static.InputSpec([None, 2], name="im_shape"))

@@ -98,6 +98,19 @@ def test_an_export_with_nms_and_scale_is_deployed_and_proven(
     assert again.reused
 
 
+def test_factors_of_a_resize_of_paddle_3_are_narrowed_and_onednn_is_told(
+    export: Export, images: Path, tmp_path: Path
+) -> None:
+    """paddle2onnx gives up on what Paddle 3.3 writes, and its own oneDNN, on by default, fails on it."""
+    run = ew.deploy(export(NEW, "resized"), images=images, precision="float", out=tmp_path / "run")
+    told = {finding.code: finding for finding in run.findings}
+    assert told["EW127"].evidence == {"attributes": 1}
+    assert told["EW126"].evidence["way"] == "oneDNN on"
+    assert "With oneDNN off it runs" in told["EW126"].message
+    assert told["EW123"].severity is Severity.INFO
+    assert run.verdict == "passed"
+
+
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_the_size_of_the_image_is_folded_and_open_edges_are_fixed(version: str, export: Export) -> None:
     folder = export(version, "sized", 0)

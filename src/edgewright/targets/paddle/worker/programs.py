@@ -35,9 +35,10 @@ class ProgramFailed(Exception):
 
 
 def _summary(error: Exception) -> str:
-    told = str(error).rpartition("Error Message Summary:")[2]
-    lines = [line.strip() for line in told.splitlines() if line.strip(" -") and not line.strip().startswith("[Hint")]
-    return f"{type(error).__name__}: {' '.join(lines)}"[:600]
+    told = [line.strip() for line in str(error).rpartition("Error Message Summary:")[2].splitlines()]
+    lines = [line for line in told if line.strip(" -^") and not line.startswith(("[Hint", "[operator"))]
+    # without a summary the stack of Python comes first, and what matters last
+    return f"{type(error).__name__}: {' '.join(lines[-1:])}"[:600]
 
 
 def versions() -> dict[str, str]:
