@@ -21,6 +21,7 @@ from edgewright.graph.io import load_model
 from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.sources.paddle.prepared_images import as_paddle_prepares
+from edgewright.targets.paddle.advice import with_remedies
 from edgewright.targets.paddle.inference import Options, run_inference
 from edgewright.toolchains.deaths import WorkerFailed
 from edgewright.toolchains.environments import ToolchainMissing
@@ -202,7 +203,7 @@ def _ways(
         advance()
     if not outputs and first is not None:
         first.why = f"{first.why}\n         it was tried with {listed(list(failures))}"
-        raise first
+        raise with_remedies(first, origin, samples[0], folder) from first
     return Ways(outputs, failures, untried, repeated)
 
 
