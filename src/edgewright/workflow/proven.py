@@ -82,7 +82,7 @@ def proof_stage(
     tolerance: float,
     progress: Progress,
 ) -> list[Finding]:
-    """What the proof of an export says; nothing for ONNX.
+    """What the proof of an export says; what was done with an ONNX file, which needs none.
 
     Args:
         key: versions, digest of the model and of the framework's environment.
@@ -93,7 +93,7 @@ def proof_stage(
     """
     origin = sourced.origin
     if origin is None:
-        return []
+        return list(sourced.findings)
     some = images.spread(IMAGES)
     stage_key = {
         **key,
