@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgewright as ew
+from edgewright.errors import ToolchainError
 from edgewright.toolchains.environments import ensure
 from edgewright.toolchains.surroundings import surroundings
 from edgewright.toolchains.vendors import vendor_spec
@@ -19,18 +20,19 @@ IMAGES = ROOT / "demo" / "images" / "calibration"
 VERSION = "3.0.0rc1"
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = ensure(vendor_spec("paddle"), VERSION, yes=True)
-    folder = tmp_path_factory.mktemp("export")
+def export(version: str, folder: Path) -> Path:
+    """Everything in `exports.py`, made by a version of Paddle."""
+    made = ensure(vendor_spec("paddle"), version, yes=True)
     script = ROOT / "tests" / "targets" / "paddle" / "exports.py"
     command = [str(made.python), str(script), str(folder)]
     subprocess.run(command, env=surroundings(made.folder), check=True, capture_output=True, timeout=300)
-    return folder / "classifier.json"
+    return folder
 
 
-def test_the_founding_fault_does_not_stop_a_deploy_and_is_told(program: Path, tmp_path: Path) -> None:
+def test_the_founding_fault_does_not_stop_a_deploy_and_is_told(tmp_path: Path) -> None:
     target = f"paddle/cpu=={VERSION}"
+    (tmp_path / "export").mkdir()
+    program = export(VERSION, tmp_path / "export") / "classifier.json"
     run = ew.deploy(program, target=target, images=IMAGES, precision="float", task="tensors", out=tmp_path / "run")
     assert run.verdict == "passed"
     told = {finding.code: finding for finding in run.findings}
@@ -52,3 +54,17 @@ def test_the_founding_fault_does_not_stop_a_deploy_and_is_told(program: Path, tm
     assert len(found) == 2
     again = ew.deploy(program, target=target, images=IMAGES, precision="float", task="tensors", out=tmp_path / "run")
     assert again.reused
+
+
+def test_a_model_that_no_version_runs_is_told_with_what_was_tried(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    program = export("2.6.2", tmp_path / "export") / "half.pdmodel"
+    ensure(vendor_spec("paddle"), "3.3.1", yes=True)
+    with pytest.raises(ToolchainError) as failure:
+        ew.deploy(program, target="paddle/cpu", images=IMAGES, precision="float", task="tensors", out=tmp_path / "run")
+    error = failure.value
+    assert "the model is in float16" in error.why
+    assert "none of the remedies that can be tried here works" in error.why
+    assert "use Paddle 3.3.1: fails (no-kernel-at-all)" in error.why
+    assert error.todo.startswith("export the model in float32; or run it with a GPU build")
+    assert Path(error.log).is_file()

@@ -21,6 +21,7 @@ from edgewright.graph.io import load_model
 from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.sources.paddle.prepared_images import as_paddle_prepares
+from edgewright.targets.paddle.advice import with_remedies
 from edgewright.targets.paddle.inference import Options, run_inference
 from edgewright.toolchains.deaths import WorkerFailed
 from edgewright.toolchains.environments import ToolchainMissing
@@ -82,7 +83,7 @@ def proof_stage(
     tolerance: float,
     progress: Progress,
 ) -> list[Finding]:
-    """What the proof of an export says; nothing for ONNX.
+    """What the proof of an export says; what was done with an ONNX file, which needs none.
 
     Args:
         key: versions, digest of the model and of the framework's environment.
@@ -93,7 +94,7 @@ def proof_stage(
     """
     origin = sourced.origin
     if origin is None:
-        return []
+        return list(sourced.findings)
     some = images.spread(IMAGES)
     stage_key = {
         **key,
@@ -202,16 +203,16 @@ def _ways(
         advance()
     if not outputs and first is not None:
         first.why = f"{first.why}\n         it was tried with {listed(list(failures))}"
-        raise first
+        raise with_remedies(first, origin, samples[0], folder) from first
     return Ways(outputs, failures, untried, repeated)
 
 
 def _told(error: WorkerFailed) -> str:
-    """One sentence of why: the known cause, or the end of its message."""
+    """How it ended, unless that is only a message whose cause is known, and that cause."""
     death = error.death
-    if death.cause is not None:
-        return f"{death.what}. {death.cause.cause} Remedy: {death.cause.remedy}"
-    return death.what
+    if death.cause is None:
+        return death.what
+    return death.cause.cause if death.kind == "exception" else f"{death.what}. {death.cause.cause}"
 
 
 def _renamed(outputs: Outputs, origin: Origin, names: Sequence[str]) -> Outputs:
