@@ -32,6 +32,8 @@ class Capabilities:
         target: `vendor/chip`.
         title: the name that people use.
         precisions: "float", "int8", "int16", as the chip has them.
+        weight_only: those of `precisions` in which weights are stored and nothing is computed: they take no calibration
+            and no plan.
         fusion: which tensors have a grid.
         min_opset, max_opset: opsets that the toolchain reads.
         latency: where latency figures come from ("measured", "simulated", "estimated", "none").
@@ -57,6 +59,7 @@ class Capabilities:
     ran_on: str = ""
     needs_samples: bool = False
     float_tolerance: float = 1e-3
+    weight_only: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -1,7 +1,7 @@
 """Tables of a flatbuffer, read without its schema's generated code: every offset is checked, for files may be hostile.
 
-A table begins with the distance back to its list of fields, where slot 4 + 2 i holds the place of field i, or 0 where it
-is not set. A vector and a string begin with their length. Source: https://flatbuffers.dev/internals/.
+A table begins with the distance back to its list of fields, where slot 4 + 2 i holds the place of field i, or 0 where
+it is not set. A vector and a string begin with their length. Source: https://flatbuffers.dev/internals/.
 """
 
 from __future__ import annotations

@@ -34,9 +34,8 @@ _KERNEL = "__@kernel_type_attr@__"
 _PLACE = re.compile(r"([^/]+)/([^/]*)/(\d+)/(\d+)/(\d+)")
 _BITS = "quantize_weight_bits"
 _MOST_BYTES = 2_000_000_000
-HOST, X86, ARM = 1, 2, 4
 _PROCESSORS = {1: "host", 2: "x86", 3: "cuda", 4: "arm", 5: "opencl", 7: "fpga", 8: "npu", 9: "xpu", 18: "nnadapter"}
-"""`TargetType` of Paddle Lite's lite/api/paddle_place.h. "host" stands for plain C++, on whichever processor runs it."""
+"""`TargetType` of Paddle Lite's lite/api/paddle_place.h. "host" stands for plain C++, on whichever processor that is."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ being installed by uv; the class is used directly. It prints, aborts and calls `
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 ASKING = Path(__file__).with_name("asking.py")
+ANSWERS = "Paddle-Lite supports this model!", "These unsupported ops are:"
 
 
 def optimise(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -41,12 +44,19 @@ def optimise(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask_ops(arguments: dict[str, Any]) -> dict[str, Any]:
-    """{"program", "weights", "target"} to {"text", "status"}: what the tool says of a program's ops.
+    """{"program", "weights", "target"} to {"text"}: what the tool says of a program's ops.
 
-    A process of its own: the tool ends it with status 1 where all is well, and aborts it where an op is missing.
+    A process of its own: the tool ends it with status 1 where all is well, and aborts it where an op is missing. Where
+    it says neither, it died of something else, and so do we.
     """
     command = [sys.executable, str(ASKING), arguments["program"], arguments["weights"], arguments["target"]]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = done.stdout.decode("utf-8", "replace")
-    print(text, flush=True)  # for the log
-    return {"text": text, "status": done.returncode}
+    sys.stdout.write(text + "\n")  # for the log
+    sys.stdout.flush()
+    if any(answer in text for answer in ANSWERS):
+        return {"text": text}
+    if done.returncode < 0:
+        signal.signal(-done.returncode, signal.SIG_DFL)
+        os.kill(os.getpid(), -done.returncode)
+    raise RuntimeError(f"asked for the ops of a program, the tool ended with status {done.returncode} and said nothing")

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
 def run(arguments: dict[str, Any]) -> dict[str, Any]:
     """{"file", "inputs", "outputs", "fetches"} to {"samples"}; `fetches` is the number of outputs."""
     predictor = _predictor(arguments["file"])
@@ -25,13 +24,18 @@ def run(arguments: dict[str, Any]) -> dict[str, Any]:
         _feed(predictor, sample)
         predictor.run()
         found.append(_fetch(predictor, arguments["fetches"]))
-    outputs = {f"y{index}": np.stack(values) for index, values in enumerate(zip(*found))}
+    outputs: dict[str, Any] = {
+        f"y{index}": np.stack([values[index] for values in found]) for index in range(arguments["fetches"])
+    }
     np.savez(arguments["outputs"], **outputs)
     return {"samples": len(found)}
 
 
 def latency(arguments: dict[str, Any]) -> dict[str, Any]:
-    """{"file", "inputs", "fetches", "warm", "runs"} to {"milliseconds"}: setting inputs, running and reading outputs."""
+    """{"file", "inputs", "fetches", "warm", "runs"} to {"milliseconds"}.
+
+    A run is: setting the inputs, computing, reading the outputs.
+    """
     predictor = _predictor(arguments["file"])
     sample = next(_samples(arguments["inputs"]))
     taken = []

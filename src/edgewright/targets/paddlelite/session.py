@@ -1,0 +1,117 @@
+"""Running an `.nb` file in Paddle Lite's own process, many samples in one."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from edgewright.errors import ToolchainError
+from edgewright.targets.artifact import Artifact
+from edgewright.targets.paddlelite.process import call_worker
+from edgewright.toolchains.environments import Environment
+
+Feeds = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+
+_CHUNK_BYTES, _CHUNK_SAMPLES = 192_000_000, 256
+_START_SECONDS, _SAMPLE_SECONDS = 120.0, 30.0
+"""Time limits: of a process, and on top for each sample."""
+_WARM_RUNS = 3
+
+
+class LiteSession:
+    """See `targets.backend.Session`.
+
+    Args:
+        artifact: whose `read_back` says what the file's inputs are fed with and which outputs it has; see `build.py`.
+        made: the environment with the runtime.
+        ran_on: in words.
+    """
+
+    def __init__(self, artifact: Artifact, made: Environment, ran_on: str) -> None:
+        self.ran_on = ran_on
+        self._file, self._made = artifact.path, made
+        self._feeds: Sequence[Mapping[str, Any]] = artifact.read_back["feeds"]
+        self._fetches: Sequence[str] = artifact.read_back["fetches"]
+        self._outputs = {port.spec.name: port.spec for port in artifact.outputs}
+
+    def __call__(self, feeds: Feeds) -> Outputs:
+        """Run one sample: a process start for each; `run_many` starts one for all."""
+        return next(self.run_many([feeds]))
+
+    def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
+        """Run samples in order, some hundred in a process."""
+        for chunk in _chunked(feeds):
+            yield from self._chunk(chunk)
+
+    def milliseconds(self, feeds: Feeds, runs: int) -> list[float]:
+        """Times of single runs, taken in the runtime's own process: inputs set, run, outputs read."""
+        with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:
+            limit = _START_SECONDS + _SAMPLE_SECONDS * (runs + _WARM_RUNS)
+            arguments = {**self._save(Path(scratch), [feeds]), "warm": _WARM_RUNS, "runs": runs}
+            reply = call_worker(self._made, "latency", arguments, Path(scratch), limit)
+            return [float(value) for value in reply.result["milliseconds"]]
+
+    def _chunk(self, chunk: Sequence[Feeds]) -> Iterator[Outputs]:
+        with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:
+            folder = Path(scratch)
+            arguments = {**self._save(folder, chunk), "outputs": "out.npz"}
+            call_worker(self._made, "run", arguments, folder, _START_SECONDS + _SAMPLE_SECONDS * len(chunk))
+            try:
+                with np.load(folder / "out.npz", allow_pickle=False) as arrays:
+                    stacked = [arrays[f"y{index}"] for index in range(len(self._fetches))]
+            except (OSError, ValueError, KeyError) as error:
+                raise ToolchainError("Paddle Lite left no readable result", why=repr(error)) from error
+            if any(len(values) != len(chunk) for values in stacked):
+                raise ToolchainError("Paddle Lite answered for another number of samples than it was given")
+            for index in range(len(chunk)):
+                yield self._shaped([values[index] for values in stacked])
+
+    def _save(self, folder: Path, chunk: Sequence[Feeds]) -> dict[str, Any]:
+        arrays: dict[str, Any] = {}
+        for index, feed in enumerate(self._feeds):
+            if feed["input"] is None:
+                constant = np.asarray(feed["values"], feed["dtype"])
+                arrays[f"x{index}"] = np.stack([constant] * len(chunk))
+            else:
+                arrays[f"x{index}"] = np.stack([sample[feed["input"]] for sample in chunk])
+        np.savez(folder / "in.npz", **arrays)
+        return {"file": str(self._file.absolute()), "inputs": "in.npz", "fetches": len(self._fetches)}
+
+    def _shaped(self, values: Sequence[NDArray[Any]]) -> Outputs:
+        """Outputs by name, each of the shape that the model gives it; axes of length 1 may be missing."""
+        found: Outputs = {}
+        for name, array in zip(self._fetches, values, strict=True):
+            spec = self._outputs[name]
+            shape = [size or 0 for size in spec.shape]
+            if [size for size in array.shape if size != 1] != [size for size in shape if size != 1]:
+                raise ToolchainError(
+                    f"Paddle Lite gave output {name!r} the shape {list(array.shape)}, the model has {shape}",
+                    todo="report this with the model",
+                )
+            found[name] = array.reshape(shape).astype(spec.dtype)
+        return {name: found[name] for name in self._outputs}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def _chunked(feeds: Iterable[Feeds]) -> Iterator[list[Feeds]]:
+    """Samples in lists that fit the memory."""
+    waiting = iter(feeds)
+    for first in waiting:
+        size = sum(values.nbytes for values in first.values())
+        more = max(0, min(_CHUNK_SAMPLES, _CHUNK_BYTES // max(size, 1)) - 1)
+        yield [first, *itertools.islice(waiting, more)]
