@@ -35,7 +35,7 @@ _PLACE = re.compile(r"([^/]+)/([^/]*)/(\d+)/(\d+)/(\d+)")
 _BITS = "quantize_weight_bits"
 _MOST_BYTES = 2_000_000_000
 _PROCESSORS = {1: "host", 2: "x86", 3: "cuda", 4: "arm", 5: "opencl", 7: "fpga", 8: "npu", 9: "xpu", 18: "nnadapter"}
-"""`TargetType` of Paddle Lite's lite/api/paddle_place.h. "host" stands for plain C++, on whichever processor that is."""
+"""`TargetType` of Paddle Lite's lite/api/paddle_place.h. "host" is plain C++, for whichever processor."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
-"""A Paddle program in Paddle Lite's words: attributes that newer Paddle leaves out are set to what they mean when absent,
-and ops that it does not know by their name get that of one that computes the same.
+"""A Paddle program in Paddle Lite's words.
+
+Attributes that newer Paddle leaves out get the value that they have when absent, and ops that Paddle Lite does not know
+by their name get that of one that computes the same.
 
 `.pdmodel` is a protobuf (paddle/fluid/framework/framework.proto). Of its messages only the fields that are needed are
 described here; all others pass through unread, as protobuf promises.

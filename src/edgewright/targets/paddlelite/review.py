@@ -9,7 +9,7 @@ _UNRESTORED = ("matmul", "matmul_v2", "mul", "fc")
 
 
 def review(artifact: Artifact) -> list[Finding]:
-    """Where the kernels lie, what was said in its own words, and weights that the runtime takes for what they are not."""
+    """Where the kernels lie, what was reworded, and weights that are taken for what they are not."""
     return [*_places(artifact), *_reworded(artifact), *_stored(artifact)]
 
 
