@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgewright.data.contract import Contract
@@ -10,7 +10,7 @@ from edgewright.graph.model import Model
 from edgewright.graph.rewrites.restoration import Restorer
 from edgewright.runtime.boundary import feeds_for, real_outputs
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Feeds, Outputs, Session
+from edgewright.targets.backend import Feeds, Outputs, SelfTimed, Session
 
 
 class ArtifactSession:
@@ -38,6 +38,17 @@ class ArtifactSession:
         """Run samples in order."""
         for outputs in self._session.run_many(self._feeds(sample) for sample in feeds):
             yield self._restore(real_outputs(self._artifact, outputs))
+
+    @property
+    def keeps_time(self) -> bool:
+        """See `SelfTimed`."""
+        return isinstance(self._session, SelfTimed) and self._session.keeps_time
+
+    def time_runs(self, feeds: Feeds, seconds: float, least: int, most: int) -> tuple[Sequence[float], str]:
+        """See `SelfTimed`; what the host does behind the artifact is not in it."""
+        if not isinstance(self._session, SelfTimed):
+            raise TypeError("this session does not keep time")
+        return self._session.time_runs(self._feeds(feeds), seconds, least, most)
 
     def _feeds(self, feeds: Feeds) -> Feeds:
         return feeds_for(self._artifact, self._contract, feeds[self._contract.input])

@@ -181,3 +181,36 @@ class FromSource(Protocol):
             UserError: the target cannot run this model, or not in this precision.
             ToolchainError: the toolchain failed.
         """
+
+
+@runtime_checkable
+class OwnControls(Protocol):
+    """A backend that cannot build ONNX control models, and has some in its own framework."""
+
+    def own_controls(self) -> tuple[str, ...]:
+        """Their names; the first one is what most models have."""
+
+    def run_own_control(self, name: str, folder: Path) -> Mapping[str, float | None]:
+        """Build and run one in `folder`; relative L2 by part against the framework itself, None where not finite.
+
+        Raises:
+            UserError: there is no such control, or the target does not run here.
+            ToolchainError: the toolchain failed.
+        """
+
+
+@runtime_checkable
+class SelfTimed(Protocol):
+    """A session that measures its runs where they happen: with a process for each call, that is what would be timed."""
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether it does; a session that wraps another one asks that."""
+
+    def time_runs(self, feeds: Feeds, seconds: float, least: int, most: int) -> tuple[Sequence[float], str]:
+        """Seconds of single warm runs of a sample, and how they were taken.
+
+        Args:
+            seconds: to spend on them, roughly.
+            least, most: how many runs there are in any case, and at most.
+        """

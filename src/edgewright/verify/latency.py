@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edgewright.findings import Finding, Severity
-from edgewright.targets.backend import Session
+from edgewright.targets.backend import SelfTimed, Session
 from edgewright.verify.results import Latency
 
 _MIN_RUNS, _MAX_RUNS = 15, 200
@@ -29,6 +29,16 @@ def measure_latency(
         seconds: time to spend on all of them together, roughly.
         threads: what the sessions were opened with; told in the note.
     """
+    alone = {name: _own_clock(session, feeds, seconds) for name, session in sessions.items()}
+    told = {name: latency for name, latency in alone.items() if latency is not None}
+    here = {name: session for name, session in sessions.items() if name not in told}
+    measured = _interleaved(here, feeds, seconds, threads) if here else {}
+    return {name: told.get(name) or measured[name] for name in sessions}
+
+
+def _interleaved(
+    sessions: Mapping[str, Session], feeds: Mapping[str, NDArray[Any]], seconds: float, threads: int
+) -> dict[str, Latency]:
     once = sum(_time(session, feeds) for session in sessions.values())  # the first run allocates and warms caches
     once = min(once, sum(_time(session, feeds) for session in sessions.values()))
     runs = max(_MIN_RUNS, min(_MAX_RUNS, int(seconds / max(once, 1e-6))))
@@ -37,16 +47,25 @@ def measure_latency(
         for name, session in sessions.items():
             times[name].append(_time(session, feeds))
     note = f"interleaved, batch 1, {threads} thread{'s' if threads != 1 else ''}"
-    return {
-        name: Latency(
-            median_ms=round(1e3 * statistics.median(taken), 3),
-            p90_ms=round(1e3 * sorted(taken)[int(0.9 * (len(taken) - 1))], 3),
-            source="measured",
-            runs=runs,
-            note=note,
-        )
-        for name, taken in times.items()
-    }
+    return {name: _latency(taken, note) for name, taken in times.items()}
+
+
+def _own_clock(session: Session, feeds: Mapping[str, NDArray[Any]], seconds: float) -> Latency | None:
+    """What a session that starts a process for each call measures inside it; None for one that does not."""
+    if not isinstance(session, SelfTimed) or not session.keeps_time:
+        return None
+    taken, note = session.time_runs(feeds, seconds, _MIN_RUNS, _MAX_RUNS)
+    return _latency(taken, note)
+
+
+def _latency(taken: Sequence[float], note: str) -> Latency:
+    return Latency(
+        median_ms=round(1e3 * statistics.median(taken), 3),
+        p90_ms=round(1e3 * sorted(taken)[int(0.9 * (len(taken) - 1))], 3),
+        source="measured",
+        runs=len(taken),
+        note=note,
+    )
 
 
 def slower_finding(float_latency: Latency, name: str, latency: Latency) -> Finding | None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgewright.diagnose.controls import ControlResult, control_for, run_control
+from edgewright.diagnose.controls import ControlResult, control_for, run_control, run_own
 from edgewright.errors import ToolchainError
 from edgewright.files import explained_write_errors
 from edgewright.findings import Finding, Severity
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
-from edgewright.targets.backend import Backend
+from edgewright.targets.backend import Backend, OwnControls
 from edgewright.toolchains.environments import ToolchainMissing
 from edgewright.workflow.known import issues_of
 from edgewright.workflow.progress import Progress
@@ -84,8 +84,11 @@ def _width(precisions: set[str]) -> str:
 
 def _control(backend: Backend, family: str, precision: str, progress: Progress) -> ControlResult:
     control = control_for(family)
-    with progress.step(f"control model {control.name}"), tempfile.TemporaryDirectory(prefix="edgewright-") as place:
-        return run_control(backend, control, precision, Path(place))
+    own = backend.own_controls()[0] if isinstance(backend, OwnControls) else None
+    with progress.step(f"control model {own or control.name}"), tempfile.TemporaryDirectory(prefix="edgewright-") as at:
+        if own is not None and isinstance(backend, OwnControls):
+            return run_own(backend, own, precision, backend.capabilities().float_tolerance, Path(at))
+        return run_control(backend, control, precision, Path(at))
 
 
 def _verdict(result: ControlResult) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgewright.diagnose.controls import CONTROLS, ControlResult, run_control
-from edgewright.errors import EdgewrightError
-from edgewright.targets.backend import Backend
+from edgewright.diagnose.controls import CONTROLS, Control, ControlResult, run_control, run_own
+from edgewright.errors import EdgewrightError, UserError
+from edgewright.targets.backend import Backend, Capabilities, OwnControls
 from edgewright.targets.naming import parse_target
 from edgewright.targets.registry import get_backend, toolchain_version
 from edgewright.toolchains.environments import Environment, ToolchainMissing, environment, installed
@@ -165,23 +166,57 @@ def examine_target(
     backend = get_backend(target)
     _check_installed(backend)
     toolchain = dict(backend.toolchain())
-    chosen = [CONTROLS.get(name) for name in controls] or list(CONTROLS)
+    tasks = _tasks(backend, controls)
     results: list[ControlResult] = []
     issues: dict[tuple[str, str], tuple[KnownIssue, ...]] = {}
-    with (progress or Quiet()).step("control models", len(chosen) * len(precisions)) as advance:
-        for control in chosen:
+    with (progress or Quiet()).step("control models", len(tasks) * len(precisions)) as advance:
+        for task in tasks:
             for precision in precisions:
-                place = folder / f"{control.name}-{precision}"
+                place = folder / f"{task.name}-{precision}"
                 place.mkdir(parents=True)
-                result = run_control(backend, control, precision, place)
+                result = task.run(precision, place)
                 if result.state in ("ok", "not on this chip"):
                     shutil.rmtree(place, ignore_errors=True)
                 else:
-                    ops = {node.op_type for node in control.build().ir.graph}
-                    issues[control.name, precision] = _known(backend, ops, control.name, precision)
+                    issues[task.name, precision] = _known(backend, task.ops(), task.name, precision)
                 results.append(result)
                 advance()
     return TargetHealth(target, toolchain, tuple(results), issues)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A control to take through a target: its name, how that is done in a precision, and its ops."""
+
+    name: str
+    run: Callable[[str, Path], ControlResult]
+    ops: Callable[[], set[str]]
+
+
+def _tasks(backend: Backend, names: tuple[str, ...]) -> list[_Task]:
+    if isinstance(backend, OwnControls):
+        return [_own_task(backend, backend.capabilities(), name) for name in names or backend.own_controls()]
+    return [_task(backend, control) for control in [CONTROLS.get(name) for name in names] or list(CONTROLS)]
+
+
+def _task(backend: Backend, control: Control) -> _Task:
+    return _Task(
+        control.name,
+        lambda precision, place: run_control(backend, control, precision, place),
+        lambda: {node.op_type for node in control.build().ir.graph},
+    )
+
+
+def _own_task(backend: OwnControls, able: Capabilities, name: str) -> _Task:
+    """A control in the target's own framework: it has no ONNX ops."""
+    known_names = backend.own_controls()
+    if name not in known_names:
+        raise UserError(
+            f"there is no control model {name!r} for {able.target}",
+            why="it builds from its framework's files, so its control models are its own",
+            todo=f"known: {', '.join(known_names)}",
+        )
+    return _Task(name, lambda precision, place: run_own(backend, name, precision, able.float_tolerance, place), set)
 
 
 def _check_installed(backend: Backend) -> None:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgewright.files import file_digest
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
+from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Backend, Drafting, Feeds, Session
+from edgewright.targets.backend import Backend, Drafting, Feeds, FromSource, Session
 from edgewright.targets.registry import get_backend
 from edgewright.verify.evaluate import REFERENCE
 from edgewright.verify.results import Latency, Metric, PartError, Variant, VerdictWord
@@ -113,6 +115,7 @@ class Workshop:
         task, images: what is measured, on what.
         labels: digest of the labels; empty without. Building does not depend on them, measuring does.
         calibration: images for toolchains that look at some when they build.
+        origin: the framework's files that the source model was made from, for targets that build from those.
     """
 
     def __init__(
@@ -127,13 +130,14 @@ class Workshop:
         images: ImageFiles,
         labels: str = "",
         calibration: ImageFiles | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
         able = backend.capabilities()
         # a chip that computes in integers only has no float artifact: the embedded runtime stands in for it
         self._plain = backend if "float" in able.precisions else get_backend("onnxruntime/cpu")
         self.source, self.prepared, self.task, self.images = source, prepared, task, images
-        self.labels = labels
+        self.labels, self.origin = labels, origin
         self.calibration = calibration if able.needs_samples else None
         self._reference: Measured | None = None  # the first variant measures the source model for all
         self._answers: RememberedSession | None = None
@@ -164,7 +168,7 @@ class Workshop:
             ToolchainError: the toolchain failed.
         """
         backend = self._backend(plan)
-        artifact = self._build(name, plan, model, draft=draft)
+        artifact = self._build(name, precision, plan, model, draft=draft)
         stage = f"{'float' if plan is None else precision} artifact"
         most = artifact.read_back.get("most_images")
         images = self.images if most is None else self.images.spread(most)
@@ -212,7 +216,9 @@ class Workshop:
     def _backend(self, plan: PrecisionPlan | None) -> Backend:
         return self._plain if plan is None else self.backend
 
-    def _build(self, name: str, plan: PrecisionPlan | None, model: Model | None, *, draft: bool) -> Artifact:
+    def _build(
+        self, name: str, precision: str, plan: PrecisionPlan | None, model: Model | None, *, draft: bool
+    ) -> Artifact:
         backend = self._backend(plan)
         drafting = backend if draft and isinstance(backend, Drafting) else None
         key = {
@@ -225,6 +231,7 @@ class Workshop:
             **({} if model is None else {"model": model.digest}),
             **({} if self.calibration is None else {"calibration": self.calibration.key}),
             **({} if drafting is None else {"draft": True}),
+            **({} if self.origin is None else {"origin": _identity(self.origin), "precision": precision}),
         }
 
         def compute(folder: Path) -> dict[str, Any]:
@@ -235,6 +242,8 @@ class Workshop:
                 with blamed(backend, built, plan, self.task.head.family, self.progress, log):
                     if drafting is not None and plan is not None:
                         return drafting.draft(built, plan, folder, inputs).to_json()
+                    if isinstance(backend, FromSource) and self.origin is not None:
+                        return backend.build_from(self.origin, built, precision, folder).to_json()
                     return backend.build(built, plan, folder, inputs).to_json()
 
         result = self.run.stage(f"build {name}", key, compute)
@@ -263,3 +272,8 @@ def _inputs(images: ImageFiles, task: Task, most: int) -> Iterator[Feeds]:
 def _plain(model: Model) -> Session:
     """A model as it is, in the embedded runtime: the reference, whatever the target."""
     return ReferenceSession(model.data, name=model.name)
+
+
+def _identity(origin: Origin) -> dict[str, Any]:
+    """What tells an origin from another: its files' contents too."""
+    return {**origin.to_json(), "sha256": [file_digest(origin.program), file_digest(origin.weights)]}

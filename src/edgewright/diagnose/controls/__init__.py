@@ -11,6 +11,7 @@ from edgewright.diagnose.controls import (
 )
 from edgewright.diagnose.controls.base import CONTROLS, Control, control_for, pictures
 from edgewright.diagnose.controls.judge import ControlResult, run_control
+from edgewright.diagnose.controls.own import run_own
 
 __all__ = [
     "CONTROLS",
@@ -24,6 +25,7 @@ __all__ = [
     "plain_conv",
     "resize",
     "run_control",
+    "run_own",
     "softmax_attention",
     "yolov8_head",
 ]

@@ -24,7 +24,6 @@ Outputs = dict[str, NDArray[Any]]
 _CHUNK_BYTES, _CHUNK_SAMPLES = 192_000_000, 256
 _START_SECONDS, _SAMPLE_SECONDS = 120.0, 30.0
 """Time limits: of a process, and on top for each sample."""
-_WARM_RUNS = 3
 
 
 class LiteSession:
@@ -52,13 +51,21 @@ class LiteSession:
         for chunk in _chunked(feeds):
             yield from self._chunk(chunk)
 
-    def milliseconds(self, feeds: Feeds, runs: int) -> list[float]:
-        """Times of single runs, taken in the runtime's own process: inputs set, run, outputs read."""
+    @property
+    def keeps_time(self) -> bool:
+        """The runtime lives in a process of its own, which takes the times."""
+        return True
+
+    def time_runs(self, feeds: Feeds, seconds: float, least: int, most: int) -> tuple[Sequence[float], str]:
+        """Seconds of single warm runs; see `targets.backend.SelfTimed`."""
         with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:
-            limit = _START_SECONDS + _SAMPLE_SECONDS * (runs + _WARM_RUNS)
-            arguments = {**self._save(Path(scratch), [feeds]), "warm": _WARM_RUNS, "runs": runs}
-            reply = call_worker(self._made, "latency", arguments, Path(scratch), limit)
-            return [float(value) for value in reply.result["milliseconds"]]
+            folder = Path(scratch)
+            wanted = {"seconds": seconds, "least": least, "most": most}
+            limit = _START_SECONDS + seconds + _SAMPLE_SECONDS * least
+            reply = call_worker(self._made, "latency", {**self._save(folder, [feeds]), **wanted}, folder, limit)
+        return [
+            float(value) for value in reply.result["seconds"]
+        ], "in Paddle Lite's own process, inputs and outputs copied"
 
     def _chunk(self, chunk: Sequence[Feeds]) -> Iterator[Outputs]:
         with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_WARM_RUNS = 3
+
 
 def run(arguments: dict[str, Any]) -> dict[str, Any]:
     """{"file", "inputs", "outputs", "fetches"} to {"samples"}; `fetches` is the number of outputs."""
@@ -32,20 +34,27 @@ def run(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def latency(arguments: dict[str, Any]) -> dict[str, Any]:
-    """{"file", "inputs", "fetches", "warm", "runs"} to {"milliseconds"}.
+    """{"file", "inputs", "fetches", "seconds", "least", "most"} to {"seconds"}: of single runs, the first ones left out.
 
     A run is: setting the inputs, computing, reading the outputs.
     """
     predictor = _predictor(arguments["file"])
     sample = next(_samples(arguments["inputs"]))
-    taken = []
-    for _ in range(arguments["warm"] + arguments["runs"]):
+
+    def once() -> float:
         started = time.perf_counter()
         _feed(predictor, sample)
         predictor.run()
         _fetch(predictor, arguments["fetches"])
-        taken.append(1e3 * (time.perf_counter() - started))
-    return {"milliseconds": taken[arguments["warm"] :]}
+        return time.perf_counter() - started
+
+    for _ in range(_WARM_RUNS):
+        once()
+    taken: list[float] = []
+    until = time.perf_counter() + arguments["seconds"]
+    while len(taken) < arguments["least"] or (len(taken) < arguments["most"] and time.perf_counter() < until):
+        taken.append(once())
+    return {"seconds": taken}
 
 
 def _predictor(file: str) -> Any:

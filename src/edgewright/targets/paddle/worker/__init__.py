@@ -1,0 +1,1 @@
+"""What runs inside a Paddle environment, one file an operation: standard library, NumPy and Paddle only."""
