@@ -47,7 +47,7 @@ def build_file(made: Environment, origin: Origin, model: Model, chip: str, preci
     """
     facts = load_facts(VENDOR)
     table = facts["chips"][chip]
-    data, changed = _program(origin, Wording(**facts["words"]))
+    data, changed = _program(origin, Wording(**facts["words"]), stored=precision != "float")
     work = folder / "build"
     work.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(work / _PROGRAM, data)
@@ -73,7 +73,7 @@ def build_file(made: Environment, origin: Origin, model: Model, chip: str, preci
     )
 
 
-def _program(origin: Origin, wording: Wording) -> tuple[bytes, dict[str, int]]:
+def _program(origin: Origin, wording: Wording, *, stored: bool) -> tuple[bytes, dict[str, int]]:
     """The program as opt wants it; see `program.reworded`."""
     if origin.program.suffix != ".pdmodel":
         raise UserError(
@@ -85,7 +85,7 @@ def _program(origin: Origin, wording: Wording) -> tuple[bytes, dict[str, int]]:
     for path in (origin.program, origin.weights):
         if not path.is_file():
             raise ModelError("a file of the Paddle model is missing", where=str(path))
-    return reworded(origin.program.read_bytes(), wording, str(origin.program))
+    return reworded(origin.program.read_bytes(), wording, str(origin.program), stored=stored)
 
 
 def _check_built(nb: NbFile, processors: list[int], made: Environment, work: Path) -> None:

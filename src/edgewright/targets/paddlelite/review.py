@@ -5,8 +5,6 @@ from __future__ import annotations
 from edgewright.findings import Finding, Severity, listed
 from edgewright.targets.artifact import Artifact
 
-_UNRESTORED = ("matmul", "matmul_v2", "mul", "fc")
-
 
 def review(artifact: Artifact) -> list[Finding]:
     """Where the kernels lie, what was reworded, and weights that are taken for what they are not."""
@@ -46,9 +44,9 @@ def _reworded(artifact: Artifact) -> list[Finding]:
 def _stored(artifact: Artifact) -> list[Finding]:
     if artifact.precision == "float":
         return []
-    stored = list(artifact.read_back["stored"])
-    if not stored:
-        return [
+    if artifact.read_back["stored"]:
+        return []
+    return [
             Finding(
                 "EW722",
                 Severity.ERROR,
@@ -58,17 +56,3 @@ def _stored(artifact: Artifact) -> list[Finding]:
                 "Choose --precision float.",
             )
         ]
-    wrong = [name for name in stored if name.split()[0] in _UNRESTORED]
-    if not wrong:
-        return []
-    return [
-        Finding(
-            "EW723",
-            Severity.WARNING,
-            artifact.target,
-            f"opt stored the weights of {len(wrong)} matrix products in {artifact.precision}: {listed(wrong)}. The "
-            "runtime for x86 computes with these integers as they are, without their scale.",
-            {"ops": wrong},
-            "Choose --precision float, or export these layers as 1x1 convolutions.",
-        )
-    ]

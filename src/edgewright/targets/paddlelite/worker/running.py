@@ -34,7 +34,7 @@ def run(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def latency(arguments: dict[str, Any]) -> dict[str, Any]:
-    """{"file", "inputs", "fetches", "seconds", "least", "most"} to {"seconds"}: of single runs, the first ones left out.
+    """{"file", "inputs", "fetches", "seconds", "least", "most"} to {"seconds"}: of single warm runs.
 
     A run is: setting the inputs, computing, reading the outputs.
     """
