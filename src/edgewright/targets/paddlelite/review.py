@@ -47,12 +47,12 @@ def _stored(artifact: Artifact) -> list[Finding]:
     if artifact.read_back["stored"]:
         return []
     return [
-            Finding(
-                "EW722",
-                Severity.ERROR,
-                artifact.target,
-                f"opt stored no weights in {artifact.precision}, so this file is the float model.",
-                {},
-                "Choose --precision float.",
-            )
-        ]
+        Finding(
+            "EW722",
+            Severity.ERROR,
+            artifact.target,
+            f"opt stored no weights in {artifact.precision}, so this file is the float model.",
+            {},
+            "Choose --precision float.",
+        )
+    ]
