@@ -44,6 +44,7 @@ def command(
     mean: o.Mean = None,
     std: o.Std = None,
     input_shape: o.InputShapes = None,
+    paddle: o.Paddle = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Rows of the table of tensors.")] = 12,
     channels: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -63,13 +64,14 @@ def command(
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
-    from edgewright.cli.offer import offer_toolchain
+    from edgewright.cli.offer import offer_source, offer_toolchain
     from edgewright.workflow.analyse import run_analyse
 
     given: dict[str, Any] = {
         "model": {
             "task": task,
             "input_shapes": o.shapes(input_shape) or None,
+            "paddle": paddle,
         },
         "data": o.data_section(images, labels, calibration),
         "target": target,
@@ -78,6 +80,7 @@ def command(
         "quantise": {"observer": observer},
     }
     recipe, place = model_or_run(model, given, out)
+    offer_source(recipe, yes=yes)
     for name in dict.fromkeys((recipe.target, against or recipe.target)):
         offer_toolchain(name, yes=yes)
     found = run_analyse(

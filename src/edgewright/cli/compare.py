@@ -19,8 +19,8 @@ Example: edgewright compare model.onnx runs/model-cpu/bundle --images val/
 
 @verb
 def command(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The reference: an ONNX file or a bundle.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The candidate: an ONNX file or a bundle.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The reference: an ONNX file, a Paddle export or a bundle.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The candidate: an ONNX file, a Paddle export or a bundle.")],
     images: o.Images,
     labels: o.MaybeLabels = None,
     task: o.MaybeTask = None,

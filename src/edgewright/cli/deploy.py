@@ -27,7 +27,10 @@ _Text = Optional[str]  # noqa: UP045 - typer evaluates annotations on 3.10 as we
 
 @verb
 def command(
-    model: Annotated[Optional[Path], typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)] = None,  # noqa: UP045
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="MODEL", help="ONNX file or Paddle export.", show_default=False),
+    ] = None,
     images: o.MaybeImages = None,
     labels: o.MaybeLabels = None,
     calibration: o.Calibration = None,
@@ -84,6 +87,7 @@ def command(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--skip-prepare", metavar="STEP", help="Leave a preparation step out; may be repeated."),
     ] = None,
+    paddle: o.Paddle = None,
     allow_skip: Annotated[bool, typer.Option("--allow-skip", help="Leave unreadable images out, recorded.")] = False,
     recipe: Annotated[
         Optional[Path],  # noqa: UP045
@@ -98,7 +102,7 @@ def command(
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
-    from edgewright.cli.offer import offer_toolchain
+    from edgewright.cli.offer import offer_source, offer_toolchain
     from edgewright.workflow.deploy import run_deploy
 
     given: dict[str, Any] = {
@@ -107,6 +111,7 @@ def command(
             "task": task,
             "input_shapes": o.shapes(input_shape) or None,
             "skip_prepare": skip_prepare or None,
+            "paddle": paddle,
         },
         "data": {**o.data_section(images, labels, calibration), "allow_skip": allow_skip or None},
         "target": target,
@@ -125,6 +130,7 @@ def command(
     if repair is False and any(value is not None for value in given["repair"].values()):
         raise UserError("--no-repair contradicts what is said of a repair", todo="leave one of them out")
     wanted = recipe_of(recipe, given)
+    offer_source(wanted, yes=yes)
     offer_toolchain(wanted.target, yes=yes)
     run = run_deploy(wanted, out, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)

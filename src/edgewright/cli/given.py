@@ -43,14 +43,15 @@ def model_or_run(model: Path, given: dict[str, Any], out: Path | None) -> tuple[
     """The recipe for a model, or that of a run directory, with what flags say on top; and the run directory.
 
     Args:
-        given: sections of a recipe; the model's path is added where `model` is a file.
+        given: sections of a recipe; the model's path is added where `model` is one.
         out: the run directory that was asked for.
 
     Raises:
         UserError: the folder is no run directory, or as `recipe_of`.
     """
+    from edgewright.sources import is_folder_source
     from edgewright.workflow.given import recipe_in
 
-    if model.is_dir():
+    if model.is_dir() and not is_folder_source(model):
         return recipe_of(recipe_in(model), given), model if out is None else out
     return recipe_of(None, {**given, "model": {**given["model"], "path": str(model)}}), out

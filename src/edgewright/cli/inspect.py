@@ -17,7 +17,7 @@ HELP = (
 
 @verb
 def command(
-    path: Annotated[Path, typer.Argument(metavar="MODEL|BUNDLE", help="ONNX file, bundle folder or bundle zip.")],
+    path: Annotated[Path, typer.Argument(metavar="MODEL|BUNDLE", help="ONNX file, Paddle export or bundle.")],
     task: o.MaybeTask = None,
     input_shape: o.InputShapes = None,
     as_json: o.AsJson = False,

@@ -1,8 +1,13 @@
-"""Offering to install the toolchain that a target needs."""
+"""Offering to install the toolchain that a target, or the model itself, needs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgewright.workflow.recipe import Recipe
 
 
 def offer_toolchain(target: str, *, yes: bool) -> None:
@@ -13,15 +18,39 @@ def offer_toolchain(target: str, *, yes: bool) -> None:
         ToolchainMissing: it is missing, and nobody agreed.
         ToolchainError, OutputError: as installing does.
     """
-    import typer
-
-    from edgewright.cli.console import err
     from edgewright.targets.naming import parse_target
     from edgewright.targets.registry import get_backend, toolchain_version
-    from edgewright.toolchains.environments import ensure
-    from edgewright.toolchains.vendors import vendor_spec
 
     version = toolchain_version(get_backend(target))
     if version is not None:
-        ask = (lambda question: bool(typer.confirm(question, err=True))) if sys.stdin.isatty() else None
-        ensure(vendor_spec(parse_target(target).vendor), version, yes=yes, ask=ask, tell=lambda line: err(f"  {line}"))
+        _ensure(parse_target(target).vendor, version, yes=yes)
+
+
+def offer_source(recipe: Recipe, *, yes: bool) -> None:
+    """The same for the framework that the recipe's model was exported from; nothing for ONNX.
+
+    Raises:
+        UserError: the model cannot be used.
+        ToolchainMissing, ToolchainError, OutputError: as `offer_toolchain`.
+    """
+    from edgewright.sources.paddle.versions import VENDOR
+    from edgewright.workflow.sourced import export_version
+
+    version = export_version(recipe)
+    if version is not None:
+        _ensure(VENDOR, version, yes=yes)
+
+
+def _ensure(vendor: str, version: str, *, yes: bool) -> None:
+    from edgewright.cli.console import err
+    from edgewright.toolchains.environments import ensure
+    from edgewright.toolchains.vendors import vendor_spec
+
+    ask: Callable[[str], bool] | None = _confirmed if sys.stdin.isatty() else None
+    ensure(vendor_spec(vendor), version, yes=yes, ask=ask, tell=lambda line: err(f"  {line}"))
+
+
+def _confirmed(question: str) -> bool:
+    import typer
+
+    return bool(typer.confirm(question, err=True))

@@ -32,7 +32,7 @@ Target = Annotated[
         "--target", metavar="VENDOR/CHIP[==VERSION]", help="As `edgewright targets` lists. [default: onnxruntime/cpu]"
     ),
 ]
-ModelOrRun = Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, or a run directory.")]
+ModelOrRun = Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="ONNX file, Paddle export, or a run directory.")]
 RunOut = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--out", metavar="DIR", help="Run directory. [default: RUN, or runs/MODEL-CHIP]"),
@@ -43,7 +43,7 @@ AsJson = Annotated[
 Colour = Annotated[Optional[str], typer.Option("--colour", metavar="RGB|BGR|GRAY", help="Channel order.")]  # noqa: UP045
 Resize = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--resize", metavar="HOW", help="stretch, letterbox (centred) or letterbox-topleft."),
+    typer.Option("--resize", metavar="HOW", help="stretch, letterbox (centred), letterbox-topleft or keep-ratio."),
 ]
 Mean = Annotated[
     Optional[str],  # noqa: UP045
@@ -60,6 +60,11 @@ InputShapes = Annotated[
         metavar="NAME=1,3,H,W",
         help="Static shape of an input that the model leaves open; may be repeated.",
     ),
+]
+
+Paddle = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--paddle", metavar="VERSION", help="Paddle that reads a Paddle model. [default: by its format]"),
 ]
 
 Yes = Annotated[bool, typer.Option("--yes", help="Install the target's toolchain if it is missing, without asking.")]

@@ -32,23 +32,25 @@ def command(
     keep_outputs: o.KeepOutputs = False,
     time_limit: o.TimeLimit = None,
     seed: o.Seed = None,
+    paddle: o.Paddle = None,
     out: o.RunOut = None,
     yes: o.Yes = False,
     as_json: o.AsJson = False,
 ) -> int:
     """See HELP."""
     from edgewright.cli.console import progress
-    from edgewright.cli.offer import offer_toolchain
+    from edgewright.cli.offer import offer_source, offer_toolchain
     from edgewright.workflow.deploy import run_deploy
 
     given: dict[str, Any] = {
-        "model": {"task": task},
+        "model": {"task": task, "paddle": paddle},
         "data": o.data_section(images, labels, calibration),
         "target": target,
         "verify": {"max_drop": max_drop, "repair": True},
         "repair": o.repair_section(allow, budget, keep_outputs, time_limit, seed),
     }
     recipe, place = model_or_run(model, given, out)
+    offer_source(recipe, yes=yes)
     offer_toolchain(recipe.target, yes=yes)
     run = run_deploy(recipe, place, progress(quiet=as_json), command_line())
     show(run, as_json=as_json)

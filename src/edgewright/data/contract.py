@@ -6,7 +6,6 @@ One implementation (`preprocess`) serves calibration, verification, evaluation a
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -14,9 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edgewright.data.placement import Area, Placement
 from edgewright.errors import DataError, ModelError
 
-Resize = Literal["stretch", "letterbox", "letterbox-topleft"]
+__all__ = [
+    "INTERPOLATION",
+    "Area",
+    "Contract",
+    "Placement",
+    "area_for",
+    "check_image",
+    "contract_for_model",
+    "normalise",
+    "pad_tensor",
+    "place",
+    "preprocess",
+    "resample",
+    "to_colour",
+    "to_tensor",
+    "value_tables",
+]
+
+Resize = Literal["stretch", "letterbox", "letterbox-topleft", "keep-ratio"]
 INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
@@ -35,10 +53,15 @@ class Contract(BaseModel):
         input: name of the model input.
         width, height: size of the network input, pixels.
         colour: channel order of the tensor.
-        resize: stretch; letterbox (keep the ratio, pad both sides alike); letterbox-topleft (pad right and bottom).
+        resize: stretch; letterbox (keep the ratio, pad both sides alike); letterbox-topleft (pad right and bottom);
+            keep-ratio (as PaddleDetection does it: see `edges`; pad right and bottom, sample by the factor itself and
+            not by the quotient of whole sizes).
         interpolation: how pixels are resampled.
         rounding: how a letterboxed size becomes whole pixels; YOLOX rounds down, the others to the nearest.
+        edges: with keep-ratio, what the image's shorter edge becomes, and the most that its longer one may be, which
+            else decides; None: the network's own edges.
         pad_value: raw value of padding.
+        pad_in: "image" pads with `pad_value` before mean and std, "tensor" with 0 after them.
         mean, std: raw units, one entry a channel.
         layout: order of axes.
         dtype: element type of the tensor.
@@ -53,7 +76,9 @@ class Contract(BaseModel):
     resize: Resize = "letterbox"
     interpolation: Literal["nearest", "linear", "area", "cubic"] = "linear"
     rounding: Literal["nearest", "down"] = "nearest"
+    edges: tuple[int, int] | None = None
     pad_value: int = Field(default=114, ge=0, le=255)
+    pad_in: Literal["image", "tensor"] = "image"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (255.0, 255.0, 255.0)
     layout: Literal["NCHW", "NHWC"] = "NCHW"
@@ -68,6 +93,8 @@ class Contract(BaseModel):
             )
         if not all(np.isfinite(self.mean)) or not all(np.isfinite(self.std)) or 0.0 in self.std:
             raise ValueError("mean and std must be finite, and std must not be zero")
+        if self.edges is not None and not 1 <= self.edges[0] <= self.edges[1] <= 16384:
+            raise ValueError("edges are the shorter and the longer one, from 1 to 16384 pixels")
         return self
 
     @property
@@ -100,37 +127,6 @@ def contract_for_model(**fields: Any) -> Contract:
         ) from None
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where the image lies in the network input: network = image * scale + pad.
-
-    Attributes:
-        scale_x, scale_y: network pixels per image pixel.
-        pad_x, pad_y: offset of the image's corner, network pixels.
-        width, height: size of the image, pixels.
-    """
-
-    scale_x: float
-    scale_y: float
-    pad_x: float
-    pad_y: float
-    width: int
-    height: int
-
-    def boxes_to_image(self, xyxy: NDArray[np.float32], *, clip: bool = True) -> NDArray[np.float32]:
-        """Boxes (n, 4) from network pixels to image pixels, cut at the image's border unless `clip` is false."""
-        pad = np.array([self.pad_x, self.pad_y] * 2, np.float32)
-        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
-        limit = np.array([self.width, self.height] * 2, np.float32)
-        boxes = (xyxy - pad) / scale
-        return np.asarray(np.clip(boxes, 0, limit) if clip else boxes, np.float32)
-
-    def points_to_image(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points (n, 2) from network pixels to image pixels."""
-        pad, scale = np.array([self.pad_x, self.pad_y]), np.array([self.scale_x, self.scale_y])
-        return np.asarray((xy - pad) / scale, np.float32)
-
-
 def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[Any], Placement]:
     """The network's input for one image.
 
@@ -145,8 +141,8 @@ def preprocess(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[An
         DataError: the array is not an 8-bit image.
     """
     check_image(image)
-    placed, placement = place(to_colour(image, contract.colour), contract)
-    return normalise(placed, contract), placement
+    placed, area = place(to_colour(image, contract.colour), contract)
+    return to_tensor(placed, area, contract), area.placement
 
 
 def to_colour(image: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
@@ -160,33 +156,44 @@ def to_colour(image: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
     return image if colour == "BGR" else _u8(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
-def place(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[np.uint8], Placement]:
-    """Resize and pad to the network's size."""
+def place(image: NDArray[np.uint8], contract: Contract) -> tuple[NDArray[np.uint8], Area]:
+    """Resize and pad to the network's size; and where the image lies then."""
     height, width = image.shape[:2]
     area = area_for(width, height, contract)
     if (area.width, area.height) != (width, height):
-        image = _u8(cv2.resize(image, (area.width, area.height), interpolation=INTERPOLATION[contract.interpolation]))
+        image = resample(image, area, contract)
     if (area.width, area.height) != (contract.width, contract.height):
         right, bottom = contract.width - area.width - area.left, contract.height - area.height - area.top
         fill = (contract.pad_value,) * 3
         image = _u8(cv2.copyMakeBorder(image, area.top, bottom, area.left, right, cv2.BORDER_CONSTANT, value=fill))
-    return image, area.placement
+    return image, area
 
 
-@dataclass(frozen=True)
-class Area:
-    """The part of the network input that an image is resized to; the rest is padding.
+def resample(
+    image: NDArray[np.uint8], area: Area, contract: Contract, into: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The image in the size of `area`; `into` is used where OpenCV can."""
+    mode = INTERPOLATION[contract.interpolation]
+    if contract.resize != "keep-ratio":
+        return _u8(cv2.resize(image, (area.width, area.height), dst=into, interpolation=mode))
+    factors = area.placement.scale_x, area.placement.scale_y
+    return _u8(cv2.resize(image, None, dst=into, fx=factors[0], fy=factors[1], interpolation=mode))
 
-    Attributes:
-        left, top, width, height: network pixels.
-        placement: the same as a transformation.
-    """
 
-    left: int
-    top: int
-    width: int
-    height: int
-    placement: Placement
+def to_tensor(placed: NDArray[np.uint8], area: Area, contract: Contract) -> NDArray[Any]:
+    """What `place` gave, normalised, with the padding that comes after that."""
+    tensor = normalise(placed, contract)
+    if contract.pad_in == "tensor":
+        pad_tensor(tensor, area, contract.layout, 0)
+    return tensor
+
+
+def pad_tensor(tensor: NDArray[Any], area: Area, layout: str, value: Any) -> None:
+    """Write `value` into the tensor of one image wherever the image does not lie."""
+    planes = tensor[0] if layout == "NCHW" else tensor[0].transpose(2, 0, 1)
+    bottom, right = area.top + area.height, area.left + area.width
+    for strip in (planes[:, : area.top], planes[:, bottom:], planes[:, :, : area.left], planes[:, :, right:]):
+        strip[...] = value
 
 
 def area_for(width: int, height: int, contract: Contract) -> Area:
@@ -194,6 +201,8 @@ def area_for(width: int, height: int, contract: Contract) -> Area:
     if contract.resize == "stretch":
         placement = Placement(contract.width / width, contract.height / height, 0.0, 0.0, width, height)
         return Area(0, 0, contract.width, contract.height, placement)
+    if contract.resize == "keep-ratio":
+        return _bounded(width, height, contract)
     ratio = min(contract.width / width, contract.height / height)
     whole = int if contract.rounding == "down" else round
     new_w, new_h = max(1, whole(width * ratio)), max(1, whole(height * ratio))
@@ -202,6 +211,20 @@ def area_for(width: int, height: int, contract: Contract) -> Area:
         # an odd spare pixel goes right and bottom, as the YOLO family's own letterbox places it
         left, top = (contract.width - new_w) // 2, (contract.height - new_h) // 2
     return Area(left, top, new_w, new_h, Placement(ratio, ratio, float(left), float(top), width, height))
+
+
+def _bounded(width: int, height: int, contract: Contract) -> Area:
+    """The shorter edge decides, unless the longer one then is too long; nothing may be larger than the network."""
+    short, long = contract.edges or sorted((contract.width, contract.height))
+    ratio = short / min(width, height)
+    if round(ratio * max(width, height)) > long:
+        ratio = long / max(width, height)
+    if round(ratio * width) > contract.width or round(ratio * height) > contract.height:
+        ratio = min(contract.width / width, contract.height / height)
+    new_w, new_h = max(1, round(width * ratio)), max(1, round(height * ratio))
+    # OpenCV takes the factor: it must not come to nothing on the shorter edge of a line
+    scale_x, scale_y = max(ratio, 1 / width), max(ratio, 1 / height)
+    return Area(0, 0, new_w, new_h, Placement(scale_x, scale_y, 0.0, 0.0, width, height))
 
 
 def normalise(image: NDArray[np.uint8], contract: Contract) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from edgewright.bundle.golden import Golden
 from edgewright.bundle.manifest import Manifest
 from edgewright.bundle.open import Bundle
-from edgewright.data.contract import Contract, Placement, normalise, place, to_colour
+from edgewright.data.contract import Contract, Placement, place, to_colour, to_tensor
 from edgewright.data.images import read_image
 from edgewright.errors import BundleError
 from edgewright.graph.rewrites.restoration import Restorer
@@ -123,13 +123,13 @@ class Predictor:
         laps, contract, artifact = Laps(), self.contract, self._bundle.artifact
         pixels, _ = _pixels(image, "BGR")
         laps.lap("grab")
-        placed, placement = place(to_colour(pixels, contract.colour), contract)
+        placed, area = place(to_colour(pixels, contract.colour), contract)
         laps.lap("resize")
-        feeds = feeds_for(artifact, contract, normalise(placed, contract))
+        feeds = feeds_for(artifact, contract, to_tensor(placed, area, contract))
         laps.lap("input set")
         outputs = self._open_session()(feeds)
         laps.lap("run")
-        return self.output_path.plain(outputs, placement, self._settings, laps), laps
+        return self.output_path.plain(outputs, area.placement, self._settings, laps), laps
 
     def _predict(self, image: ImageLike, frame_format: FrameFormat, settings: DecodeSettings, laps: Laps) -> Prediction:
         session = self._open_session()

@@ -17,11 +17,12 @@ from edgewright.findings import Finding
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import Precision
 from edgewright.report.layer_page import render_layers
+from edgewright.sources import source_name
 from edgewright.targets.registry import get_backend
 from edgewright.workflow.against import alike_for, check_other, compare_chips
 from edgewright.workflow.analyser import Analyser, ExtractedPiece
 from edgewright.workflow.conclude import RECIPE
-from edgewright.workflow.given import check_model_file, check_precisions
+from edgewright.workflow.given import check_model_file, check_plans, check_precisions
 from edgewright.workflow.inputs import find_data
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import AUTO, Recipe
@@ -83,17 +84,18 @@ def run_analyse(
     """
     started = time.perf_counter()
     precision = _precision(recipe)
+    source = Path(recipe.model.path)
+    check_model_file(source)
     backend = get_backend(recipe.target)
+    check_plans(recipe.target, backend)
     check_precisions(recipe.target, [precision], backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after the calibration
     if against is not None:
         check_other(recipe.target, against, precision)
         recipe = alike_for(recipe, against)
-    source = Path(recipe.model.path)
-    check_model_file(source)
     data = find_data(recipe.data, quantised=True)
-    path = out or Path("runs") / f"{source.stem}-{recipe.target.rpartition('/')[2]}"
+    path = out or Path("runs") / f"{source_name(source)}-{recipe.target.rpartition('/')[2]}"
     with RunDir.open(path) as run:
         told = progress or Quiet()
         analysis, extracted, traced = Analyser(recipe, run, backend, data, precision, told).work(channels, extract)

@@ -13,7 +13,7 @@ from edgewright.diagnose.extract_files import write_piece
 from edgewright.diagnose.find import find_tensor
 from edgewright.diagnose.vendor_layers import VendorLayers, vendor_findings
 from edgewright.errors import UserError
-from edgewright.findings import Severity
+from edgewright.findings import Finding, Severity
 from edgewright.graph.io import load_model
 from edgewright.quant.layout import default_precisions, layout
 from edgewright.quant.observers import parse_observer
@@ -36,12 +36,14 @@ from edgewright.workflow.diagnosed import (
 )
 from edgewright.workflow.given import read_task
 from edgewright.workflow.inputs import Data, decoded, labels_digest, model_digest
-from edgewright.workflow.notes import VOID, label_notes
+from edgewright.workflow.notes import is_void, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress
+from edgewright.workflow.proven import proof_stage
 from edgewright.workflow.quantised import TRIAL_IMAGES, USUAL
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.sourced import source_key, source_stage
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.vendor import vendor_stage
 from edgewright.workflow.versions import code_digest, library_versions
@@ -68,6 +70,7 @@ class Traced:
         prepared, subject: what was built, and how it is emulated.
         plain, quantised: in float and as planned.
         vendor: None where the target's toolchain shows no inner tensors.
+        proof: what is known of the way from the model's framework to ONNX.
     """
 
     prepared: PreparedModel
@@ -75,6 +78,7 @@ class Traced:
     plain: Built
     quantised: Built
     vendor: VendorLayers | None
+    proof: tuple[Finding, ...] = ()
 
 
 class Analyser:
@@ -93,18 +97,23 @@ class Analyser:
             "versions": library_versions(),
             "code": code_digest(),
             "model": model_digest(Path(recipe.model.path)),
+            **source_key(recipe),
         }
 
     def prepare(self) -> tuple[PreparedModel, Subject]:
         """What is analysed."""
         able, images = self.backend.capabilities(), self.data.evaluation
-        prepared = prepare_stage(self.run, self.recipe, self.key, images, able.min_opset)
+        self.sourced = source_stage(self.run, self.recipe, self.key, able.min_opset, self.progress)
+        prepared = prepare_stage(self.run, self.recipe, self.key, images, able.min_opset, self.sourced)
         return prepared, self._subject(prepared)
 
     def trace(self, prepared: PreparedModel, subject: Subject) -> Traced:
         """Build, measure, and look inside."""
+        images, tolerance = self.data.evaluation, self.backend.capabilities().float_tolerance
+        proof = proof_stage(self.run, self.key, self.sourced, subject.task, images, tolerance, self.progress)
         plain, quantised = self._built(subject, prepared)
-        return Traced(prepared, subject, plain, quantised, vendor_stage(subject, self.backend, plain, quantised))
+        vendor = vendor_stage(subject, self.backend, plain, quantised)
+        return Traced(prepared, subject, plain, quantised, vendor, tuple(proof))
 
     def work(self, channels: Sequence[str], extract: str | None) -> tuple[Analysis, ExtractedPiece | None, Traced]:
         """The way from the model to the analysis."""
@@ -125,7 +134,7 @@ class Analyser:
                 why=f"its ops are {', '.join(sorted({node.op_type for node in model.ir.graph})[:8])}",
                 todo="deploy it with --precision float",
             )
-        task = read_task(self.recipe, prepared, self.data.evaluation)
+        task = read_task(self.recipe, prepared, self.data.evaluation, self.sourced.path)
         calibrated = self._calibrated(prepared)
         asked = calibrated.plan(self.precision)
         plan = self.backend.expected_plan(calibrated.model, asked)
@@ -134,7 +143,7 @@ class Analyser:
             run=self.run,
             key=self.key,
             progress=self.progress,
-            source=load_model(self.recipe.model.path),
+            source=load_model(self.sourced.path),
             calibrated=calibrated,
             plan=plan,
             asked=asked,
@@ -160,13 +169,12 @@ class Analyser:
         """The model in float, and as planned, built by the target's toolchain and measured."""
         images = self.data.evaluation
         labels = labels_digest(self.recipe.data.labels, images.paths)
-        source = Path(self.recipe.model.path)
         workshop = Workshop(
             self.run,
             self.backend,
             self.progress,
             self.key,
-            source,
+            self.sourced,
             prepared.path,
             subject.task,
             images,
@@ -186,12 +194,12 @@ class Analyser:
         tensors = joined(errors_stage(subject, channels), effects)
         parts = {error.part: error.relative_l2 for error in quantised.errors}
         causes = causes_of(subject, tensors, floor.parts, parts, noticed)
-        notes = label_notes(subject.task, plain, self.data.evaluation)
-        void = [note for note in notes if note.code == VOID]
+        notes = [*traced.proof, *label_notes(subject.task, plain, self.data.evaluation)]
+        void = [note for note in notes if is_void(note)]
         others = [
             *([] if vendor is None else vendor_findings(vendor, noticed)),
             *quantised.findings,
-            *(note for note in notes if note.code != VOID),
+            *(note for note in notes if not is_void(note)),
             *(finding for finding in prepared.findings if finding.severity is not Severity.INFO),
             *self.data.findings,
         ]

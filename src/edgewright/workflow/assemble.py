@@ -21,10 +21,11 @@ from edgewright.verify.verdict import Limits
 from edgewright.workflow.conclude import Outcome
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
-from edgewright.workflow.notes import VOID, stage_notes
+from edgewright.workflow.notes import is_void, stage_notes
 from edgewright.workflow.pictures import side_by_side
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import Recipe
+from edgewright.workflow.sourced import Sourced
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.versions import library_versions
 
@@ -34,6 +35,7 @@ class Material:
     """Everything that a run gathered; see `workflow.deploy`."""
 
     recipe: Recipe
+    sourced: Sourced
     prepared: PreparedModel
     task: Task
     allowed: Limits
@@ -53,13 +55,13 @@ class Material:
 
 def assemble(material: Material) -> Outcome:
     """Judge the variants, choose what ships, and put the report together."""
-    void = [finding for finding in material.findings if finding.code == VOID]
+    void = [finding for finding in material.findings if is_void(finding)]
     variants = [
         one.judge(
             material.allowed,
             material.latencies.get(one.name),
             material.workshop.ran_on(one),
-            "reference" if one.plan is None else "passed",
+            "reference" if one.is_float else "passed",
             void,
         )
         for one in material.built
@@ -177,6 +179,7 @@ def _provenance(material: Material) -> dict[str, Any]:
         "toolchain": dict(material.workshop.backend.toolchain()),
         "host": dict(material.workshop.backend.host()),
         "prepare": [dict(step) for step in material.prepared.steps],
+        **({"source": dict(material.sourced.facts)} if material.sourced.facts else {}),
     }
 
 

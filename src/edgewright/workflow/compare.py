@@ -23,11 +23,13 @@ from edgewright.tasks.base import FAMILIES, Head
 from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import Evaluation, evaluate
 from edgewright.verify.results import Metric, PartError
+from edgewright.workflow.given import is_bundle
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task, detection_metrics, no_boxes, samples
 from edgewright.workflow.prepared import understand
 from edgewright.workflow.progress import Progress, Quiet
 from edgewright.workflow.recipe import Recipe, make_recipe
+from edgewright.workflow.sourced import source_once
 
 AnyPath = str | PathLike[str]
 
@@ -87,8 +89,8 @@ def compare(
     """Run two models or bundles on the same images and tell the error of `b` by part.
 
     Args:
-        a: the reference: an ONNX file or a bundle.
-        b: the candidate: an ONNX file or a bundle whose outputs have the same shapes.
+        a: the reference: an ONNX file, a Paddle export or a bundle.
+        b: the candidate: the same, with outputs of the same shapes.
         images: a folder of images.
         labels: their labels, for accuracy of both.
         task: head family, to overrule recognition.
@@ -143,13 +145,14 @@ def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
 
 
 def _open(path: Path, recipe: Recipe, stack: ExitStack) -> _Side:
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    if is_bundle(path):
         return _open_bundle(path, stack)
-    model = load_model(path)
+    sourced = source_once(path, recipe, stack)
+    model = load_model(sourced.path)
     options = PrepareOptions(shapes=recipe.model.input_shapes)
     fixed = static_shapes.run(model, options)
     model = fixed[0] if fixed else model
-    head, contract = understand(model, recipe)
+    head, contract = understand(model, recipe, sourced.preset)
     shapes = {spec.name: spec.shape for spec in model.outputs}
     return _Side(stack.enter_context(ReferenceSession(model.data, name=model.name)), head, contract, shapes)
 

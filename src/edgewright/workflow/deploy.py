@@ -17,6 +17,7 @@ from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.quant.layout import default_precisions
 from edgewright.quant.observers import parse_observer
+from edgewright.sources import source_name
 from edgewright.targets.backend import Backend
 from edgewright.targets.registry import get_backend, toolchain_version
 from edgewright.verify.results import RunReport, Variant
@@ -25,17 +26,19 @@ from edgewright.workflow.assemble import Material, assemble
 from edgewright.workflow.blame import blame_note
 from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
-from edgewright.workflow.given import check_model_file, check_precisions, read_task
-from edgewright.workflow.inputs import Data, decoded, find_data, labels_digest, model_digest
+from edgewright.workflow.given import check_model_file, check_precisions, check_source, read_task
+from edgewright.workflow.inputs import Data, ImageFiles, decoded, find_data, labels_digest, model_digest
 from edgewright.workflow.known import issue_notes
 from edgewright.workflow.meanwhile import Meanwhile
 from edgewright.workflow.measured import Task
-from edgewright.workflow.notes import VOID, failing_precision, label_notes
+from edgewright.workflow.notes import failing_precision, is_void, label_notes
 from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Progress, Quiet
+from edgewright.workflow.proven import proof_stage
 from edgewright.workflow.quantised import USUAL, Quantiser, nothing_to_quantise
 from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.sourced import Sourced, source_key, source_stage, target_of
 from edgewright.workflow.timing import latency_stage
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.vendor_rows import check_methods
@@ -96,15 +99,16 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
         ToolchainError: a compiler or runtime failed.
     """
     started = time.perf_counter()
-    backend = get_backend(recipe.target)
+    source = Path(recipe.model.path)
+    check_model_file(source)
+    backend = get_backend(target_of(recipe))
+    check_source(recipe.target, backend, source)
     check_precisions(recipe.target, recipe.precision, backend)
     check_methods(recipe.target, recipe.quantise.vendor_calibration, recipe.precision, backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
-    source = Path(recipe.model.path)
-    check_model_file(source)
     data = find_data(recipe.data, quantised=any(choice != "float" for choice in recipe.precision))
-    path = out or Path("runs") / f"{source.stem}-{recipe.target.rpartition('/')[2]}"
+    path = out or Path("runs") / f"{source_name(source)}-{recipe.target.rpartition('/')[2]}"
     with RunDir.open(path) as run:
         job = _Job(recipe, run, backend, data, progress or Quiet(), command)
         conclusion = job.conclusion()
@@ -135,6 +139,7 @@ class _Job:
             "versions": library_versions(),
             "code": code_digest(),
             "model": model_digest(Path(recipe.model.path)),
+            **source_key(recipe),
         }
 
     def conclusion(self) -> Conclusion:
@@ -156,8 +161,10 @@ class _Job:
         evaluation = decoded(self.data.evaluation, allow_skip=skip)
         calibration = decoded(self.data.calibration, allow_skip=skip) if self.data.calibration.paths else None
         self.data = Data(calibration or self.data.calibration, evaluation, self.data.findings)
-        prepared = prepare_stage(self.run, self.recipe, self.key, evaluation, able.min_opset)
-        task = read_task(self.recipe, prepared, evaluation)
+        sourced = source_stage(self.run, self.recipe, self.key, able.min_opset, self.progress)
+        prepared = prepare_stage(self.run, self.recipe, self.key, evaluation, able.min_opset, sourced)
+        task = read_task(self.recipe, prepared, evaluation, sourced.path)
+        self.notes += proof_stage(self.run, self.key, sourced, task, evaluation, able.float_tolerance, self.progress)
         verify = self.recipe.verify
         allowed = limits(
             verify.max_drop,
@@ -166,27 +173,18 @@ class _Job:
             float_relative_l2=able.float_tolerance,
             parts=_part_limits(self.recipe, task),
         )
-        workshop = Workshop(
-            self.run,
-            self.backend,
-            self.progress,
-            self.key,
-            Path(self.recipe.model.path),
-            prepared.path,
-            task,
-            evaluation,
-            self.labels_key,
-            self.data.calibration if self.data.calibration.paths else evaluation,
-        )
+        workshop = self._workshop(sourced, prepared, task, evaluation)
         wanted = dict.fromkeys(("float", *self.recipe.precision))
         self.notes += issue_notes(self.backend, prepared.load(), task.head.family, wanted)
         with Meanwhile[Calibrated]() as meanwhile:
-            if self._calibrates(prepared) and toolchain_version(self.backend) is not None:
+            if not workshop.from_source and self._calibrates(prepared) and toolchain_version(self.backend) is not None:
                 meanwhile.start(lambda quiet: self._calibrated(prepared, self._observer, None, quiet))
             built = [workshop.make("float", "float", None)]
             ready = meanwhile.result()
         self.notes += label_notes(task, built[0], evaluation)
-        if self.recipe.precision != ("float",):
+        if workshop.from_source:
+            built += [workshop.make(one, one, None) for one in self.recipe.precision if one != "float"]
+        elif self.recipe.precision != ("float",):
             built += self._quantised(prepared, workshop, allowed, ready)
         failing = failing_precision(built, allowed)
         if failing is not None and not self._void and toolchain_version(self.backend) is not None:
@@ -195,6 +193,7 @@ class _Job:
         return assemble(
             Material(
                 recipe=self.recipe,
+                sourced=sourced,
                 prepared=prepared,
                 task=task,
                 allowed=allowed,
@@ -208,10 +207,24 @@ class _Job:
             )
         )
 
+    def _workshop(self, sourced: Sourced, prepared: PreparedModel, task: Task, evaluation: ImageFiles) -> Workshop:
+        return Workshop(
+            self.run,
+            self.backend,
+            self.progress,
+            self.key,
+            sourced,
+            prepared.path,
+            task,
+            evaluation,
+            self.labels_key,
+            self.data.calibration if self.data.calibration.paths else evaluation,
+        )
+
     @property
     def _void(self) -> bool:
         """Whether the float model itself does not fit the labels: then no figure tells anything."""
-        return any(note.code == VOID for note in self.notes)
+        return any(is_void(note) for note in self.notes)
 
     @property
     def _observer(self) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import UserError
 from edgewright.graph.io import load_model
-from edgewright.targets.backend import Backend
+from edgewright.sources import is_folder_source, source_kind
+from edgewright.targets.backend import Backend, FromSource
 from edgewright.tasks.names import class_names
 from edgewright.workflow.conclude import RECIPE
 from edgewright.workflow.inputs import ImageFiles
@@ -34,6 +35,11 @@ def recipe_in(folder: Path) -> Path:
     return path
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a path is to be opened as a bundle: a folder that is no model, or a zip."""
+    return (path.is_dir() and not is_folder_source(path)) or path.suffix.lower() == ".zip"
+
+
 def check_precisions(target: str, precisions: Iterable[str], backend: Backend) -> None:
     """Refuse what the target cannot compute in.
 
@@ -49,17 +55,51 @@ def check_precisions(target: str, precisions: Iterable[str], backend: Backend) -
 
 
 def check_model_file(path: Path) -> None:
-    """Errors about a missing file come before any work; `load_model` finds everything else.
+    """Errors about missing files come before any work; what reads the model finds everything else.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: there is no such file, or an export lacks a part.
     """
-    if not path.is_file():
-        load_model(path)
+    if not path.is_file() or source_kind(path).name != "onnx":
+        source_kind(path).files(path)
 
 
-def read_task(recipe: Recipe, prepared: PreparedModel, images: ImageFiles) -> Task:
+def check_source(target: str, backend: Backend, path: Path) -> None:
+    """Refuse an ONNX model for a target that builds from a framework's own files.
+
+    Raises:
+        UserError: the model is not of that framework.
+    """
+    kind = source_kind(path)
+    if isinstance(backend, FromSource) and kind.name != backend.framework:
+        raise UserError(
+            f"{target} runs models of {backend.framework}, and this one is {kind.title}",
+            where=str(path),
+            why=f"it builds from {backend.framework}'s own files, which cannot be made from ONNX",
+            todo="name the export that the model came from (a folder of PaddleDetection, or its program), or choose "
+            "another --target",
+        )
+
+
+def check_plans(target: str, backend: Backend) -> None:
+    """Refuse a target that takes no precision plan where one is to be analysed.
+
+    Raises:
+        UserError: it builds from a framework's own files.
+    """
+    if isinstance(backend, FromSource):
+        raise UserError(
+            f"{target} takes no precision plan, so there is nothing to analyse",
+            why=f"it builds from {backend.framework}'s own files, in precisions of its own",
+            todo="`edgewright deploy` tells its error by part; analyse for another --target",
+        )
+
+
+def read_task(recipe: Recipe, prepared: PreparedModel, images: ImageFiles, source: Path) -> Task:
     """What the outputs mean, with the names of the classes and the labels where there are any.
+
+    Args:
+        source: the ONNX model before preparation, whose metadata may hold names.
 
     Raises:
         DataError: the labels cannot be read, or are of more classes than the head has.
@@ -69,7 +109,7 @@ def read_task(recipe: Recipe, prepared: PreparedModel, images: ImageFiles) -> Ta
     names: tuple[str, ...] = ()
     if prepared.head.task == "detection":
         classes = int(prepared.head.params["nc"])
-        names = class_names(load_model(recipe.model.path), classes)
+        names = class_names(load_model(source), classes)
         if recipe.data.labels is not None:
             labels = load_labels(Path(recipe.data.labels), images.paths, names)
             labels.check_classes(classes)

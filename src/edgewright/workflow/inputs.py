@@ -11,7 +11,7 @@ from edgewright.data.labels import load_labels
 from edgewright.errors import DataError
 from edgewright.files import digest_of, file_digest
 from edgewright.findings import Finding, Severity
-from edgewright.graph.io import model_files
+from edgewright.sources import source_kind
 from edgewright.workflow.recipe import DataSection
 
 MIN_SPLIT = 4
@@ -103,12 +103,12 @@ def decoded(files: ImageFiles, *, allow_skip: bool) -> ImageFiles:
 
 
 def model_digest(path: Path) -> str:
-    """One digest for a model file and the files of its external data.
+    """One digest for all files that a model is made of: an ONNX file and its external data, a program and its weights.
 
     Raises:
         ModelError: a file is missing, or is no model.
     """
-    return digest_of([file_digest(file) for file in model_files(path)])
+    return digest_of([file_digest(file) for file in source_kind(path).files(path)])
 
 
 def labels_digest(path: str | None, images: Sequence[Path]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,32 @@ from edgewright.graph.io import load_model
 from edgewright.graph.regions import count_regions
 from edgewright.graph.steps import PrepareOptions, static_shapes
 from edgewright.tasks.base import FAMILIES
+from edgewright.workflow.given import is_bundle
 from edgewright.workflow.prepared import describe, understand
 from edgewright.workflow.recipe import make_recipe
+from edgewright.workflow.sourced import source_once
 
 
 def inspect_path(
     path: Path, *, task: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> dict[str, Any]:
-    """Facts about an ONNX file or a bundle, JSON types only.
+    """Facts about an ONNX file, a Paddle export or a bundle, JSON types only.
 
     Raises:
         ModelError, BundleError: the file cannot be used.
         UserError: `task` or `shapes` do not fit the model.
     """
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    if is_bundle(path):
         return _bundle(path)
-    model = load_model(path)
+    said = {"path": str(path), "task": task, "input_shapes": dict(shapes or {})}
+    recipe = make_recipe({"model": said, "data": {"images": ""}})
+    with ExitStack() as stack:
+        sourced = source_once(path, recipe, stack)
+        model = load_model(sourced.path)
     options = PrepareOptions(shapes={name: tuple(size) for name, size in (shapes or {}).items()})
     fixed = static_shapes.run(model, options)
     known = fixed[0] if fixed else model
-    recipe = make_recipe({"model": {"path": str(path), "task": task}, "data": {"images": ""}})
-    head, contract = understand(known, recipe)
+    head, contract = understand(known, recipe, sourced.preset)
     title = FAMILIES.get(head.family).title if head.family in FAMILIES else "not recognised"
     return {
         "kind": "model",
@@ -45,6 +51,8 @@ def inspect_path(
         "parts": [part.to_json() for part in head.parts],
         "contract": contract.model_dump(mode="json"),
         "regions": count_regions(known),
+        **({"source": dict(sourced.facts)} if sourced.facts else {}),
+        **({"findings": [finding.to_json() for finding in sourced.findings]} if sourced.findings else {}),
     }
 
 

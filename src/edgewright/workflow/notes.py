@@ -10,12 +10,18 @@ from edgewright.verify.results import PartError
 from edgewright.verify.verdict import Limits, worst_error
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
+from edgewright.workflow.proof_notes import CONVERSION
 from edgewright.workflow.variants import Built
 
 VOID = "EW211"
 """Code of the finding that the float model does not fit the labels: every figure on them is void."""
 _POOR = 5.0
 """AP in points below which a float model does not detect what the labels say."""
+
+
+def is_void(finding: Finding) -> bool:
+    """Whether a finding makes every figure void: the reference itself is not what was trained."""
+    return finding.code in (VOID, CONVERSION) and finding.severity is Severity.ERROR
 
 
 def label_notes(task: Task, reference: Built, images: ImageFiles) -> list[Finding]:

@@ -23,6 +23,7 @@ from edgewright.tasks.recognise import recognise
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.recipe import Recipe
 from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.sourced import Sourced
 
 _SAMPLES = 3
 _FILE = "prepared.onnx"
@@ -57,11 +58,12 @@ class PreparedModel:
 
 
 def prepare_stage(
-    run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: ImageFiles, min_opset: int
+    run: RunDir, recipe: Recipe, key: Mapping[str, Any], images: ImageFiles, min_opset: int, sourced: Sourced
 ) -> PreparedModel:
     """Prepare the recipe's model, verified on the first images.
 
     Args:
+        sourced: the ONNX model, with the contract that its export tells.
         key: versions and the source model's digest.
         images: images of which the first few are used.
         min_opset: the oldest opset that the target's toolchain reads.
@@ -77,7 +79,7 @@ def prepare_stage(
         "samples": list(images.digests[:_SAMPLES]),
         "min_opset": min_opset,
     }
-    result = run.stage("prepare", stage_key, lambda folder: _prepare(folder, recipe, samples, min_opset))
+    result = run.stage("prepare", stage_key, lambda folder: _prepare(folder, recipe, samples, min_opset, sourced))
     data = result.data
     return PreparedModel(
         path=result.folder / _FILE,
@@ -87,14 +89,19 @@ def prepare_stage(
         source=data["source"],
         regions=data["regions"],
         steps=tuple(data["steps"]),
-        findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+        findings=(*sourced.findings, *(Finding.from_json(finding) for finding in data["findings"])),
     )
 
 
-def understand(model: Model, recipe: Recipe) -> tuple[Head, Contract]:
-    """Head and contract of a model with static shapes."""
+def understand(model: Model, recipe: Recipe, told: Contract | None = None) -> tuple[Head, Contract]:
+    """Head and contract of a model with static shapes.
+
+    Args:
+        told: the contract that the model's export tells, which counts for more than the preset of the head family.
+    """
     head = recognise(model, recipe.model.task)
-    preset = FAMILIES.get(head.family).contract(head, model) if head.family in FAMILIES else plain_contract(model)
+    known = head.family in FAMILIES
+    preset = told or (FAMILIES.get(head.family).contract(head, model) if known else plain_contract(model))
     contract = recipe.contract.apply(preset)
     declared = next(spec for spec in model.inputs if spec.name == contract.input)
     if contract.shape != declared.shape:
@@ -146,12 +153,14 @@ def plain_contract(model: Model) -> Contract:
     )
 
 
-def _prepare(folder: Path, recipe: Recipe, samples: tuple[Path, ...], min_opset: int) -> dict[str, Any]:
-    source = load_model(recipe.model.path)
+def _prepare(
+    folder: Path, recipe: Recipe, samples: tuple[Path, ...], min_opset: int, sourced: Sourced
+) -> dict[str, Any]:
+    source = load_model(sourced.path)
     found: dict[str, tuple[Head, Contract]] = {}
 
     def feeds_for(model: Model) -> list[dict[str, NDArray[Any]]]:
-        head, contract = found["it"] = understand(model, recipe)
+        head, contract = found["it"] = understand(model, recipe, sourced.preset)
         del head
         return [{contract.input: preprocess(read_image(path), contract)[0]} for path in samples]
 

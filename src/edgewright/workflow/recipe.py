@@ -24,12 +24,18 @@ class _Section(BaseModel):
 
 
 class ModelSection(_Section):
-    """Which model, and how it is prepared."""
+    """Which model, and how it is prepared.
+
+    Attributes:
+        path: an ONNX file, a folder that PaddleDetection exported, or a Paddle program.
+        paddle: version of Paddle that reads a Paddle model; None: the one that fits its format.
+    """
 
     path: str
     input_shapes: dict[str, tuple[int, ...]] = {}
     skip_prepare: tuple[str, ...] = ()
     task: str | None = None
+    paddle: str | None = None
 
 
 class DataSection(_Section):
@@ -113,7 +119,7 @@ class ContractSection(_Section):
     """Parts of the preprocessing contract that overrule the head family's preset; see `data.contract.Contract`."""
 
     colour: Literal["RGB", "BGR", "GRAY"] | None = None
-    resize: Literal["stretch", "letterbox", "letterbox-topleft"] | None = None
+    resize: Literal["stretch", "letterbox", "letterbox-topleft", "keep-ratio"] | None = None
     interpolation: Literal["nearest", "linear", "area", "cubic"] | None = None
     pad_value: int | None = None
     mean: tuple[float, ...] | None = None

@@ -31,7 +31,7 @@ def latency_stage(
         return {name: latency for name, latency in told.items() if latency is not None}, []
     latencies = time_variants(run, key, workshop, built)
     float_latency = latencies[built[0].name]
-    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if one.plan is not None]
+    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if not one.is_float]
     return latencies, [finding for finding in slow if finding is not None]
 
 

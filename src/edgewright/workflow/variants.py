@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgewright.files import file_digest
 from edgewright.findings import Finding
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
-from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.runtime.artifact_session import ArtifactSession
@@ -28,6 +26,7 @@ from edgewright.workflow.measured import Measured, Task, measure_stage, network_
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.remembered import RememberedSession
 from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.sourced import Sourced
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,11 @@ class Built:
     findings: tuple[Finding, ...]
     restore: Model | None = None
     calibration: str = ""
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it computes in float; without a plan it need not: targets that build from source have none."""
+        return self.precision == "float"
 
     @property
     def errors(self) -> tuple[PartError, ...]:
@@ -87,7 +91,7 @@ class Built:
         drop = drop_of(self.reference_metric, self.metric)
         built_wrong = [finding for finding in self.findings if finding.code == BUILT_WRONG]
         against = [*void, *built_wrong, *self.measured.findings]
-        reasons = reasons_against(drop, self.errors, against, allowed, is_float=self.plan is None)
+        reasons = reasons_against(drop, self.errors, against, allowed, is_float=self.is_float)
         return Variant(
             name=self.name,
             ran_on=ran_on,
@@ -110,12 +114,11 @@ class Workshop:
     Args:
         run, backend, progress: where, with what, and whom to tell.
         key: versions and the source model's digest.
-        source: path of the source model.
+        sourced: the source model.
         prepared: path of the prepared model.
         task, images: what is measured, on what.
         labels: digest of the labels; empty without. Building does not depend on them, measuring does.
         calibration: images for toolchains that look at some when they build.
-        origin: the framework's files that the source model was made from, for targets that build from those.
     """
 
     def __init__(
@@ -124,23 +127,27 @@ class Workshop:
         backend: Backend,
         progress: Progress,
         key: Mapping[str, Any],
-        source: Path,
+        sourced: Sourced,
         prepared: Path,
         task: Task,
         images: ImageFiles,
         labels: str = "",
         calibration: ImageFiles | None = None,
-        origin: Origin | None = None,
     ) -> None:
         self.run, self.backend, self.progress, self.key = run, backend, progress, key
         able = backend.capabilities()
         # a chip that computes in integers only has no float artifact: the embedded runtime stands in for it
         self._plain = backend if "float" in able.precisions else get_backend("onnxruntime/cpu")
-        self.source, self.prepared, self.task, self.images = source, prepared, task, images
-        self.labels, self.origin = labels, origin
+        self.sourced, self.prepared, self.task, self.images = sourced, prepared, task, images
+        self.labels = labels
         self.calibration = calibration if able.needs_samples else None
         self._reference: Measured | None = None  # the first variant measures the source model for all
         self._answers: RememberedSession | None = None
+
+    @property
+    def from_source(self) -> bool:
+        """Whether the target builds from the framework's own files, in precisions of its own and without a plan."""
+        return isinstance(self.backend, FromSource)
 
     def make(
         self,
@@ -157,7 +164,7 @@ class Workshop:
 
         Args:
             name, precision: as the table shows them.
-            plan: None for float.
+            plan: None for float, and where the target builds from source.
             findings: what is known of it before it is built.
             model: what to build, where that is a rewritten form of the prepared model.
             restore: computes the prepared model's outputs from those of `model`; None when they are the same.
@@ -167,9 +174,9 @@ class Workshop:
             UserError: the target cannot do what the plan asks for.
             ToolchainError: the toolchain failed.
         """
-        backend = self._backend(plan)
+        backend = self._backend(precision)
         artifact = self._build(name, precision, plan, model, draft=draft)
-        stage = f"{'float' if plan is None else precision} artifact"
+        stage = f"{precision} artifact"
         most = artifact.read_back.get("most_images")
         images = self.images if most is None else self.images.spread(most)
         all_of_them = len(images.paths) == len(self.images.paths)
@@ -187,7 +194,7 @@ class Workshop:
             },
             self.task,
             images,
-            lambda: self._sessions(artifact, stage, restore, with_prepared=plan is None),
+            lambda: self._sessions(artifact, stage, restore, with_prepared=precision == "float"),
             self.progress,
             self._reference if all_of_them else None,
         )
@@ -202,7 +209,7 @@ class Workshop:
             told = str(built.artifact.read_back["ran_on"])
             fewer = built.measured.images < len(self.images.paths)
             return f"{told}, {built.measured.images} of {len(self.images.paths)} images" if fewer else told
-        backend = self._backend(built.plan)
+        backend = self._backend(built.precision)
         able = backend.capabilities()
         if able.ran_on:
             return able.ran_on
@@ -213,25 +220,24 @@ class Workshop:
         """A session on a built variant, with what the host does behind it."""
         return self._open(built.artifact, built.restore)
 
-    def _backend(self, plan: PrecisionPlan | None) -> Backend:
-        return self._plain if plan is None else self.backend
+    def _backend(self, precision: str) -> Backend:
+        return self._plain if precision == "float" else self.backend
 
     def _build(
         self, name: str, precision: str, plan: PrecisionPlan | None, model: Model | None, *, draft: bool
     ) -> Artifact:
-        backend = self._backend(plan)
+        backend = self._backend(precision)
         drafting = backend if draft and isinstance(backend, Drafting) else None
         key = {
             **self.key,
             "target": self.backend.capabilities().target,
-            "plan": plan.digest if plan else "float",
+            "plan": plan.digest if plan else precision,
             "prepared": str(self.prepared.parent.name),
             "toolchain": dict(backend.toolchain()),
             "host": dict(backend.host()),
             **({} if model is None else {"model": model.digest}),
             **({} if self.calibration is None else {"calibration": self.calibration.key}),
             **({} if drafting is None else {"draft": True}),
-            **({} if self.origin is None else {"origin": _identity(self.origin), "precision": precision}),
         }
 
         def compute(folder: Path) -> dict[str, Any]:
@@ -242,8 +248,8 @@ class Workshop:
                 with blamed(backend, built, plan, self.task.head.family, self.progress, log):
                     if drafting is not None and plan is not None:
                         return drafting.draft(built, plan, folder, inputs).to_json()
-                    if isinstance(backend, FromSource) and self.origin is not None:
-                        return backend.build_from(self.origin, built, precision, folder).to_json()
+                    if isinstance(backend, FromSource) and self.sourced.origin is not None:
+                        return backend.build_from(self.sourced.origin, built, precision, folder).to_json()
                     return backend.build(built, plan, folder, inputs).to_json()
 
         result = self.run.stage(f"build {name}", key, compute)
@@ -253,7 +259,7 @@ class Workshop:
         self, artifact: Artifact, stage: str, restore: Model | None, *, with_prepared: bool
     ) -> dict[str, Session]:
         if self._answers is None:
-            self._answers = RememberedSession(_plain(load_model(self.source)))
+            self._answers = RememberedSession(_plain(load_model(self.sourced.path)))
         sessions: dict[str, Session] = {REFERENCE: self._answers}
         if with_prepared:
             sessions["prepared"] = _plain(load_model(self.prepared))
@@ -272,8 +278,3 @@ def _inputs(images: ImageFiles, task: Task, most: int) -> Iterator[Feeds]:
 def _plain(model: Model) -> Session:
     """A model as it is, in the embedded runtime: the reference, whatever the target."""
     return ReferenceSession(model.data, name=model.name)
-
-
-def _identity(origin: Origin) -> dict[str, Any]:
-    """What tells an origin from another: its files' contents too."""
-    return {**origin.to_json(), "sha256": [file_digest(origin.program), file_digest(origin.weights)]}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgewright._version import __version__
 
-_LIBRARIES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxslim", "opencv-python-headless", "pycocotools")
+_LIBRARIES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxslim", "opencv-python-headless", "pycocotools", "pyyaml")
 
 
 @functools.cache

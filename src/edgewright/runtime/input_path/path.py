@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.contract import INTERPOLATION, Area, Contract, Placement, area_for
+from edgewright.data.contract import Area, Contract, Placement, area_for, pad_tensor, resample
 from edgewright.kernels.arithmetic import Flip
 from edgewright.kernels.forms import INTERLEAVED, PLAIN, PLANES, PLANES_SWAPPED, SWAPPED
 from edgewright.kernels.pixels import PixelMap
+from edgewright.runtime.boundary import to_port
 from edgewright.runtime.input_path.frames import Pixels, Scratch, check_frame, to_pixels
 from edgewright.runtime.input_path.route import Route, choose_route
 from edgewright.runtime.input_path.tables import port_layout, port_shape
@@ -47,8 +47,14 @@ class InputPath:
         self.shape = port_shape(contract, port)
         self.dtype = self.route.tables.dtype
         self._gray = contract.channels == 1
-        self._planar = port_layout(contract, port) == "NCHW" and not self._gray
+        self._layout = port_layout(contract, port)
+        self._planar = self._layout == "NCHW" and not self._gray
         self._raw_is_code = self.route.arithmetic[:1] == (Flip(0),) and self.route.kind == "identity"
+        self._nothing: Any = None  # what the port takes for 0, where padding is that and not a raw value
+        if contract.pad_in == "tensor":
+            self._raw_is_code = False  # the border is no raw value that could be resized around
+            codes = to_port(np.zeros(contract.shape, contract.dtype), port, contract.layout, rounding)[0]
+            self._nothing = codes[:, :1, :1] if self._layout == "NCHW" else codes[:1, :1].transpose(2, 0, 1)
         self._rgb = contract.colour == "RGB"
         self._size = (contract.height, contract.width)
         self._area = area_for(contract.width, contract.height, contract)
@@ -124,14 +130,20 @@ class InputPath:
         mapping = self._map(swapped)
         if out is not None:
             mapping(source.reshape(-1), out.reshape(-1).view(np.uint8))
+            self._pad_with_nothing(out, area)
             return out
         into = self._own_buffer()
         if self._mapped is area and area.width == self._size[1]:  # the border above and below is there
             mapping(source.reshape(-1), self._own_bytes, area.top * area.width, (area.top + area.height) * area.width)
         else:
             mapping(source.reshape(-1), self._own_bytes)
+        self._pad_with_nothing(into, area)
         self._mapped = area
         return into
+
+    def _pad_with_nothing(self, tensor: NDArray[Any], area: Area) -> None:
+        if self._nothing is not None:
+            pad_tensor(tensor, area, self._layout, self._nothing)
 
     def _map(self, swapped: bool) -> PixelMap:
         if swapped not in self._maps:
@@ -187,7 +199,6 @@ class InputPath:
         if pixels.shape[:2] == (area.height, area.width):
             np.copyto(inside, pixels)
             return
-        mode = INTERPOLATION[self.contract.interpolation]
-        done = cv2.resize(pixels, (area.width, area.height), dst=inside, interpolation=mode)
+        done = resample(pixels, area, self.contract, inside)
         if not np.shares_memory(done, inside):  # OpenCV took a buffer of its own
             np.copyto(inside, done)
