@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from edgewright.targets.paddle.remedies import Setup, Tried, cause_code, try_rem
 from edgewright.targets.paddle.session import Runnable
 from edgewright.tensors import TensorSpec
 from edgewright.toolchains.deaths import WorkerFailed
+from edgewright.toolchains.worker import LOG
 
-PROGRAM, WEIGHTS = "model", "model.pdiparams"
+PROGRAM, WEIGHTS, TRIAL = "model", "model.pdiparams", "trial"
 _TRIAL_SECONDS = 300.0
 _LINE = "\n         "
 """Behind `why:` in the text of an error."""
@@ -44,6 +46,8 @@ def build(origin: Origin, model: Model, version: str, target: str, folder: Path)
     setup, tried, cause, told = _working(runnable, samples, folder)
     runnable = replace(runnable, setup=setup)
     runnable.answer(told.outputs[0])
+    with suppress(OSError):
+        (folder / TRIAL).rmdir()  # where nothing failed
     files = (here.program.name, here.weights.name)
     made_of = {name: file_digest(folder / name) for name in files}
     return Artifact(
@@ -86,17 +90,17 @@ def _working(
 
     def run(name: str, setup: Setup) -> None:
         origin = runnable.origin
-        place = folder / "trial" / name
-        answers[setup] = run_inference(
-            origin.program,
-            origin.weights,
-            [runnable.feed(sample) for sample in samples],
-            version=setup.version,
-            options=setup.options,
-            folder=place,
-            seconds=_TRIAL_SECONDS,
-        )
-        shutil.rmtree(place, ignore_errors=True)
+        place = folder / TRIAL / name
+        with _only_log_of_failure(place):
+            answers[setup] = run_inference(
+                origin.program,
+                origin.weights,
+                [runnable.feed(sample) for sample in samples],
+                version=setup.version,
+                options=setup.options,
+                folder=place,
+                seconds=_TRIAL_SECONDS,
+            )
 
     try:
         run("default", runnable.setup)
@@ -108,6 +112,19 @@ def _working(
         told = {"code": cause_code(error.death), "what": cause.cause if cause else error.death.what}
         return found, tried, {**told, "line": cause.line if cause else ""}, answers[found]
     return runnable.setup, (), None, answers[runnable.setup]
+
+
+@contextmanager
+def _only_log_of_failure(place: Path) -> Iterator[None]:
+    """Of a trial that works nothing is kept, of another one the log."""
+    try:
+        yield
+    except WorkerFailed:
+        for path in place.iterdir():
+            if path.name != LOG:
+                path.unlink()
+        raise
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _explained(error: WorkerFailed, tried: Sequence[Tried]) -> ToolchainError:

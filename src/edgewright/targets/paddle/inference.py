@@ -59,7 +59,10 @@ class Options:
         Raises:
             ValueError: these are no options.
         """
-        return _OPTIONS.validate_python({**cls().to_json(), **data}, strict=True)
+        known = cls().to_json()
+        if unknown := sorted(set(data) - set(known)):
+            raise ValueError(f"there is no option {unknown[0]!r}")
+        return _OPTIONS.validate_python({**known, **data})
 
 
 _OPTIONS = TypeAdapter(Options)

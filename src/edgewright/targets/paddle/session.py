@@ -49,7 +49,7 @@ class Runnable:
         try:
             origin = Origin.from_json(artifact.read_back["origin"], artifact.folder)
             setup = from_json(artifact.read_back["setup"])
-            inside = [path.name for path in (origin.program, origin.weights)] == list(artifact.files)
+            inside = [origin.program, origin.weights] == [artifact.folder / name for name in artifact.files]
             paired = (len(origin.inputs), len(origin.outputs)) == (len(artifact.inputs), len(artifact.outputs))
             if not (inside and paired):
                 raise ValueError("files or ports are not those of the artifact")

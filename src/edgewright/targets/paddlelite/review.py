@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.findings import Finding, Severity, listed
+from edgewright.findings import Finding, Severity
 from edgewright.targets.artifact import Artifact
 
 

@@ -19,7 +19,7 @@ _SUMMARY = "Error Message Summary:"
 
 
 class PaddleFailed(Exception):
-    """Paddle raised; the message is its own summary without the stack of C++, which the log has."""
+    """Paddle raised; the message is its own summary; the log has the rest: hint, source line, stack of C++."""
 
 
 def infer(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,8 @@ def _guarded(function: Any, *given: Any) -> Any:
         text = str(error)
         summary = text.rpartition(_SUMMARY)[2] if _SUMMARY in text else text
         said = " ".join(line.strip() for line in summary.splitlines() if line.strip(" -"))
-        raise PaddleFailed(f"{type(error).__name__}: {said}") from error
+        short = said.partition(" [Hint:")[0].partition(" (at ")[0]
+        raise PaddleFailed(f"{type(error).__name__}: {short}") from error
 
 
 def _versions() -> dict[str, str]:
