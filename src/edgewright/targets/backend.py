@@ -43,6 +43,8 @@ class Capabilities:
         ran_on: where figures come from, in words ("RKNN-Toolkit2 2.3.2, simulator"); empty where the toolchain's names
             and versions say it.
         needs_samples: whether building looks at calibration images.
+        stand_in: another target of the same toolchain that computes the same program and runs here, for one that does
+            not.
         float_tolerance: relative L2 error that the chip's float arithmetic explains (1e-3 for 32 bits, more for 16).
     """
 
@@ -60,6 +62,7 @@ class Capabilities:
     needs_samples: bool = False
     float_tolerance: float = 1e-3
     weight_only: tuple[str, ...] = ()
+    stand_in: str = ""
 
 
 class Session(Protocol):

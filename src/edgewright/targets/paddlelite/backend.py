@@ -59,6 +59,7 @@ class PaddleLiteBackend:
             runs_here=not reason,
             reason=reason,
             ran_on=f"Paddle Lite {version}, this computer" if self._chip == "x86" else "not run",
+            stand_in=self._facts.get("stand_in", ""),
             weight_only=tuple(self._facts["weight_only"]),
         )
 

@@ -65,12 +65,11 @@ def build_file(made: Environment, origin: Origin, model: Model, chip: str, preci
     call_worker(made, "optimise", arguments, work)
     written = settled((work / FILE).read_bytes())
     nb = parse_nb(written, str(work / FILE))
-    _check_built(nb, table["processors"], made, work)
+    _check_built(nb, facts, chip, made, work)
     write_bytes_atomic(folder / FILE, written)
     shutil.rmtree(work)
-    return BuiltFile(
-        nb, {**_told(nb), **_boundary(nb, origin, model), "reworded": changed, "command": _command(arguments)}
-    )
+    how = {"reworded": changed, "bytes": len(written), "command": _command(arguments)}
+    return BuiltFile(nb, {**_told(nb), **_boundary(nb, origin, model), **how})
 
 
 def _program(origin: Origin, wording: Wording, *, stored: bool) -> tuple[bytes, dict[str, int]]:
@@ -88,19 +87,27 @@ def _program(origin: Origin, wording: Wording, *, stored: bool) -> tuple[bytes, 
     return reworded(origin.program.read_bytes(), wording, str(origin.program), stored=stored)
 
 
-def _check_built(nb: NbFile, processors: list[int], made: Environment, work: Path) -> None:
+def _check_built(nb: NbFile, facts: Mapping[str, Any], chip: str, made: Environment, work: Path) -> None:
     """What came out is what was asked for; opt's own word is not enough.
 
     Raises:
         ToolchainError: it is not.
     """
-    strange = nb.elsewhere(processors)
+    strange = nb.elsewhere(facts["chips"][chip]["processors"])
     if strange:
         told = listed([f"{op.op} on {processor_name(op.processor)}" for op in strange])
         raise ToolchainError(
             "opt placed ops on a processor that it was not asked for",
             why=told,
             todo="report this with the model",
+            log=str(work / "log.txt"),
+        )
+    taken = [f"{op.op} ({op.first})" for op in nb.ops if op.weight_bits and op.op in facts["words"]["sheltered"]]
+    if taken:
+        raise ToolchainError(
+            "opt stored weights as integers that the runtime takes as they are",
+            why=listed(taken),
+            todo="choose --precision float, and report this with the model",
             log=str(work / "log.txt"),
         )
     if nb.version != made.version:
@@ -111,15 +118,14 @@ def _check_built(nb: NbFile, processors: list[int], made: Environment, work: Pat
 
 
 def _told(nb: NbFile) -> dict[str, Any]:
-    """Counts of ops by the width of their weights, and where their kernels lie."""
+    """Counts of ops by what they compute in, which is float whatever their weights are stored in, and their places."""
     inner = [op for op in nb.ops if op.op not in ("feed", "fetch")]
-    stored = {bits: [op for op in inner if op.weight_bits == bits] for bits in (8, 16)}
     return {
-        "int8": len(stored[8]),
-        "int16": len(stored[16]),
-        "float": len(inner) - len(stored[8]) - len(stored[16]),
+        "int8": 0,
+        "int16": 0,
+        "float": len(inner),
         "places": nb.places(),
-        "stored": [f"{op.op} of {op.first}" for op in inner if op.weight_bits],
+        "stored": {str(bits): sum(op.weight_bits == bits for op in inner) for bits in (8, 16)},
         "opt": nb.version,
     }
 

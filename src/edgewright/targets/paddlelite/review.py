@@ -12,15 +12,19 @@ def review(artifact: Artifact) -> list[Finding]:
 
 
 def _places(artifact: Artifact) -> list[Finding]:
-    places = artifact.read_back["places"]
-    told = ", ".join(f"{count} for {name}" for name, count in places.items())
+    told = artifact.read_back
+    places = ", ".join(f"{count} for {name}" for name, count in told["places"].items())
+    stored = sum(told["stored"].values())
+    weights = (
+        f" Weights of {stored} ops are stored in {artifact.precision}, and computed with in float." if stored else ""
+    )
     return [
         Finding(
             "EW720",
             Severity.INFO,
             artifact.target,
-            f"Kernels of the built file, read from it: {told}.",
-            {"places": dict(places), "opt": artifact.read_back["opt"]},
+            f"Kernels of the {artifact.precision} file ({told['bytes'] / 1e6:.2f} MB), read from it: {places}.{weights}",
+            {name: told[name] for name in ("places", "stored", "opt", "bytes", "command")},
         )
     ]
 
@@ -42,14 +46,12 @@ def _reworded(artifact: Artifact) -> list[Finding]:
 
 
 def _stored(artifact: Artifact) -> list[Finding]:
-    if artifact.precision == "float":
-        return []
-    if artifact.read_back["stored"]:
+    if artifact.precision == "float" or any(artifact.read_back["stored"].values()):
         return []
     return [
         Finding(
             "EW722",
-            Severity.ERROR,
+            Severity.WARNING,
             artifact.target,
             f"opt stored no weights in {artifact.precision}, so this file is the float model.",
             {},
