@@ -15,15 +15,14 @@ def _places(artifact: Artifact) -> list[Finding]:
     told = artifact.read_back
     places = ", ".join(f"{count} for {name}" for name, count in told["places"].items())
     stored = sum(told["stored"].values())
-    weights = (
-        f" Weights of {stored} ops are stored in {artifact.precision}, and computed with in float." if stored else ""
-    )
+    weights = f" Weights of {stored} ops are stored in {artifact.precision} and become floats again." if stored else ""
+    size = f"{told['bytes'] / 1e6:.2f} MB"
     return [
         Finding(
             "EW720",
             Severity.INFO,
             artifact.target,
-            f"Kernels of the {artifact.precision} file ({told['bytes'] / 1e6:.2f} MB), read from it: {places}.{weights}",
+            f"Kernels of the {artifact.precision} file ({size}), read from it: {places}.{weights}",
             {name: told[name] for name in ("places", "stored", "opt", "bytes", "command")},
         )
     ]
