@@ -47,33 +47,40 @@ def build_file(made: Environment, origin: Origin, model: Model, chip: str, preci
     """
     facts = load_facts(VENDOR)
     table = facts["chips"][chip]
-    data, changed = _program(origin, Wording(**facts["words"]), stored=precision != "float")
+    wording = Wording(**facts["words"])
     work = folder / "build"
     work.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomic(work / _PROGRAM, data)
+    changed = _write_program(origin, wording, work, shelter=False)
     weights = origin.weights.absolute()
     found = ask_support(made, Path(_PROGRAM), weights, table["opt"], work)
     check_support(found, f"{VENDOR}/{chip}", made.version, origin.program)
-    quantise = _QUANTISE.get(precision)
     arguments = {
         "program": _PROGRAM,
         "weights": str(weights),
         "target": table["opt"],
         "output": "model",
-        "quantise": quantise,
+        "quantise": _QUANTISE.get(precision),
     }
-    call_worker(made, "optimise", arguments, work)
-    written = settled((work / FILE).read_bytes())
-    nb = parse_nb(written, str(work / FILE))
-    _check_built(nb, facts, chip, made, work)
+    nb, written = _optimised(made, arguments, work)
+    if _taken(nb, wording):
+        # what becomes of an op is known only when opt is done: once more, with these weights out of its reach
+        changed = _write_program(origin, wording, work, shelter=True)
+        nb, written = _optimised(made, arguments, work)
+    _check_built(nb, table["processors"], wording, made, work)
     write_bytes_atomic(folder / FILE, written)
     shutil.rmtree(work)
     how = {"reworded": changed, "bytes": len(written), "command": _command(arguments)}
     return BuiltFile(nb, {**_told(nb), **_boundary(nb, origin, model), **how})
 
 
-def _program(origin: Origin, wording: Wording, *, stored: bool) -> tuple[bytes, dict[str, int]]:
-    """The program as opt wants it; see `program.reworded`."""
+def _optimised(made: Environment, arguments: Mapping[str, Any], work: Path) -> tuple[NbFile, bytes]:
+    call_worker(made, "optimise", arguments, work)
+    written = settled((work / FILE).read_bytes())
+    return parse_nb(written, str(work / FILE)), written
+
+
+def _write_program(origin: Origin, wording: Wording, work: Path, *, shelter: bool) -> dict[str, int]:
+    """The program as opt wants it; what was done to it, see `program.reworded`."""
     if origin.program.suffix != ".pdmodel":
         raise UserError(
             "Paddle Lite cannot read this program",
@@ -84,16 +91,23 @@ def _program(origin: Origin, wording: Wording, *, stored: bool) -> tuple[bytes, 
     for path in (origin.program, origin.weights):
         if not path.is_file():
             raise ModelError("a file of the Paddle model is missing", where=str(path))
-    return reworded(origin.program.read_bytes(), wording, str(origin.program), stored=stored)
+    data, changed = reworded(origin.program.read_bytes(), wording, str(origin.program), shelter=shelter)
+    write_bytes_atomic(work / _PROGRAM, data)
+    return changed
 
 
-def _check_built(nb: NbFile, facts: Mapping[str, Any], chip: str, made: Environment, work: Path) -> None:
+def _taken(nb: NbFile, wording: Wording) -> list[str]:
+    """Ops with integer weights that the runtime would multiply with as they are."""
+    return [f"{op.op} ({op.first})" for op in nb.ops if op.weight_bits and op.op in wording.sheltered]
+
+
+def _check_built(nb: NbFile, processors: list[int], wording: Wording, made: Environment, work: Path) -> None:
     """What came out is what was asked for; opt's own word is not enough.
 
     Raises:
         ToolchainError: it is not.
     """
-    strange = nb.elsewhere(facts["chips"][chip]["processors"])
+    strange = nb.elsewhere(processors)
     if strange:
         told = listed([f"{op.op} on {processor_name(op.processor)}" for op in strange])
         raise ToolchainError(
@@ -102,8 +116,7 @@ def _check_built(nb: NbFile, facts: Mapping[str, Any], chip: str, made: Environm
             todo="report this with the model",
             log=str(work / "log.txt"),
         )
-    taken = [f"{op.op} ({op.first})" for op in nb.ops if op.weight_bits and op.op in facts["words"]["sheltered"]]
-    if taken:
+    if taken := _taken(nb, wording):
         raise ToolchainError(
             "opt stored weights as integers that the runtime takes as they are",
             why=listed(taken),

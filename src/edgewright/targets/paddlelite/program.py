@@ -58,13 +58,13 @@ class Wording:
     sheltered: Collection[str]
 
 
-def reworded(data: bytes, wording: Wording, where: str, *, stored: bool = False) -> tuple[bytes, dict[str, int]]:
+def reworded(data: bytes, wording: Wording, where: str, *, shelter: bool = False) -> tuple[bytes, dict[str, int]]:
     """The program in Paddle Lite's words.
 
     Args:
         data: a `.pdmodel`.
         where: its path, for errors.
-        stored: weights will be stored as integers: those of `wording.sheltered` ops are kept from it.
+        shelter: keep the weights of `wording.sheltered` ops from being stored as integers.
 
     Returns:
         The program, and in how many ops what was done ("swish: beta = 1").
@@ -89,7 +89,7 @@ def reworded(data: bytes, wording: Wording, where: str, *, stored: bool = False)
             if name not in there:
                 op.attrs.add(name=name, type=_FLOAT, f=value)
                 done[f"{op.type}: {name} = {value:g}"] += 1
-    if stored:
+    if shelter:
         for block in program.blocks:
             done += _shelter(block, wording.sheltered)
     return (bytes(program.SerializeToString()) if done else data), dict(done)
