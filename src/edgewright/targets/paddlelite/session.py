@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from edgewright.errors import ToolchainError
+from edgewright.errors import ToolchainError, UserError
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.paddlelite.process import call_worker
 from edgewright.toolchains.environments import Environment
@@ -40,6 +41,7 @@ class LiteSession:
         self._file, self._made = artifact.path, made
         self._feeds: Sequence[Mapping[str, Any]] = artifact.read_back["feeds"]
         self._fetches: Sequence[str] = artifact.read_back["fetches"]
+        self._inputs = {port.spec.name: port.spec for port in artifact.inputs}
         self._outputs = {port.spec.name: port.spec for port in artifact.outputs}
 
     def __call__(self, feeds: Feeds) -> Outputs:
@@ -58,8 +60,7 @@ class LiteSession:
 
     def time_runs(self, feeds: Feeds, seconds: float, least: int, most: int) -> tuple[Sequence[float], str]:
         """Seconds of single warm runs; see `targets.backend.SelfTimed`."""
-        with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:
-            folder = Path(scratch)
+        with _scratch() as folder:
             wanted = {"seconds": seconds, "least": least, "most": most}
             limit = _START_SECONDS + seconds + _SAMPLE_SECONDS * least
             reply = call_worker(self._made, "latency", {**self._save(folder, [feeds]), **wanted}, folder, limit)
@@ -68,8 +69,7 @@ class LiteSession:
         ], "in Paddle Lite's own process, inputs and outputs copied"
 
     def _chunk(self, chunk: Sequence[Feeds]) -> Iterator[Outputs]:
-        with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as scratch:
-            folder = Path(scratch)
+        with _scratch() as folder:
             arguments = {**self._save(folder, chunk), "outputs": "out.npz"}
             call_worker(self._made, "run", arguments, folder, _START_SECONDS + _SAMPLE_SECONDS * len(chunk))
             try:
@@ -89,9 +89,26 @@ class LiteSession:
                 constant = np.asarray(feed["values"], feed["dtype"])
                 arrays[f"x{index}"] = np.stack([constant] * len(chunk))
             else:
-                arrays[f"x{index}"] = np.stack([sample[feed["input"]] for sample in chunk])
+                arrays[f"x{index}"] = np.stack([self._checked(feed["input"], sample) for sample in chunk])
         np.savez(folder / "in.npz", **arrays)
         return {"file": str(self._file.absolute()), "inputs": "in.npz", "fetches": len(self._fetches)}
+
+    def _checked(self, name: str, sample: Feeds) -> NDArray[Any]:
+        """The runtime itself takes any: it reads past the end of what is too small, and float64 as if it were float32.
+
+        Raises:
+            UserError: an input is missing, or is not of the artifact's type and shape.
+        """
+        spec = self._inputs[name]
+        if name not in sample:
+            raise UserError(f"input {name!r} is missing", why=f"the artifact wants {', '.join(self._inputs)}")
+        values = sample[name]
+        if str(values.dtype) != spec.dtype or list(values.shape) != list(spec.shape):
+            raise UserError(
+                f"input {name!r} is {values.dtype}{list(values.shape)}",
+                why=f"the artifact wants {spec.dtype}{list(spec.shape)}",
+            )
+        return values
 
     def _shaped(self, values: Sequence[NDArray[Any]]) -> Outputs:
         """Outputs by name, each of the shape that the model gives it; axes of length 1 may be missing."""
@@ -113,6 +130,20 @@ class LiteSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that goes away; the log of a call that failed stays."""
+    with tempfile.TemporaryDirectory(prefix="edgewright-paddlelite-") as folder:
+        try:
+            yield Path(folder)
+        except ToolchainError as error:
+            if error.log and Path(error.log).is_file():
+                with tempfile.NamedTemporaryFile(prefix="edgewright-paddlelite-", suffix=".log", delete=False) as kept:
+                    kept.write(Path(error.log).read_bytes())
+                error.log = kept.name
+            raise
 
 
 def _chunked(feeds: Iterable[Feeds]) -> Iterator[list[Feeds]]:
