@@ -16,6 +16,7 @@ from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Feeds, Outputs, Samples
 from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.paddlelite.build import FILE, build_file
+from edgewright.targets.paddlelite.control import CONTROLS, run_control
 from edgewright.targets.paddlelite.nb import read_nb
 from edgewright.targets.paddlelite.place import require_place, require_version
 from edgewright.targets.paddlelite.process import VENDOR, toolchain_environment
@@ -28,7 +29,7 @@ _TITLE = "Paddle Lite"
 
 
 class PaddleLiteBackend:
-    """See `targets.backend.Backend` and `targets.backend.FromSource`.
+    """See `targets.backend.Backend`, `FromSource` and `OwnControls`.
 
     Args:
         chip: name in `facts.toml`.
@@ -152,6 +153,18 @@ class PaddleLiteBackend:
         """Where the kernels lie, and weights that the runtime takes for what they are not."""
         del plan
         return review(artifact)
+
+    def own_controls(self) -> tuple[str, ...]:
+        """A small network of Paddle's; see `targets.backend.OwnControls`."""
+        return CONTROLS
+
+    def run_own_control(self, name: str, folder: Path) -> Mapping[str, float | None]:
+        """Build and run a control, and compare it with what Paddle Inference computed of it.
+
+        Raises:
+            TargetMismatch: the target does not run here; it was built all the same.
+        """
+        return run_control(name, folder, self.build_from, self.open)
 
     def _no_plan(self, what: str) -> NoReturn:
         raise UserError(
