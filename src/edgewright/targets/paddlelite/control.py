@@ -1,6 +1,6 @@
 """A control model of our own: Paddle Lite reads no ONNX, and Paddle is not there to make one.
 
-`control/small-network.*` was exported with PaddlePaddle 2.6.2 (random weights, batch norms settled): convolutions plain,
+`control/small-network.*` was exported with PaddlePaddle 2.6.2 (random weights): convolutions plain,
 depthwise and 1x1, swish, hard_swish, hard_sigmoid, a matrix product, softmax. The .npz holds pictures and what Paddle
 Inference, without oneDNN, computed of them.
 """
