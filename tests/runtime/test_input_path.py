@@ -53,7 +53,8 @@ def ways(draw):
         width=width,
         height=height,
         colour=colour,
-        resize=draw(st.sampled_from(["stretch", "letterbox", "letterbox-topleft"])),
+        resize=draw(st.sampled_from(["stretch", "letterbox", "letterbox-topleft", "keep-ratio"])),
+        pad_in=draw(st.sampled_from(["image", "tensor"])),
         interpolation=draw(st.sampled_from(["nearest", "linear", "area", "cubic"])),
         rounding=draw(st.sampled_from(["nearest", "down"])),
         pad_value=draw(st.integers(0, 255)),
@@ -129,7 +130,7 @@ def test_the_same_bits_as_the_reference(compiler, way, shown):
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("resize", ["stretch", "letterbox", "letterbox-topleft"])
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "letterbox-topleft", "keep-ratio"])
 @pytest.mark.parametrize("scale", [1 / 255, 1 / 201, None])
 def test_frames_of_changing_sizes_leave_nothing_of_each_other(compiler, resize, scale):
     contract, port = simple(64, 64, scale, dtype="float32" if scale is None else "uint8", resize=resize, pad_value=33)

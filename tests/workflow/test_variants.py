@@ -12,6 +12,7 @@ import pytest
 from edgewright.bundle.open import open_bundle
 from edgewright.graph.io import load_model
 from edgewright.graph.model import Model
+from edgewright.graph.origin import Origin
 from edgewright.graph.rewrites import RewriteContext, apply_rewrite
 from edgewright.runtime.load import load
 from edgewright.targets.artifact import Artifact
@@ -26,6 +27,7 @@ from edgewright.workflow.prepared import PreparedModel, prepare_stage
 from edgewright.workflow.progress import Quiet
 from edgewright.workflow.recipe import make_recipe
 from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.sourced import Sourced
 from edgewright.workflow.variants import Built, Workshop
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
@@ -41,11 +43,10 @@ class Shop:
         )
         self.run, backend = run, get_backend("onnxruntime/cpu")
         files = decoded(find_data(self.recipe.data, quantised=False).evaluation, allow_skip=False)
-        self.prepared: PreparedModel = prepare_stage(run, self.recipe, KEY, files, 13)
+        self.sourced = Sourced(DEMO / "detector.onnx")
+        self.prepared: PreparedModel = prepare_stage(run, self.recipe, KEY, files, 13, self.sourced)
         self.task = Task(self.prepared.head, self.prepared.contract)
-        self.workshop = Workshop(
-            run, backend, Quiet(), KEY, DEMO / "detector.onnx", self.prepared.path, self.task, files
-        )
+        self.workshop = Workshop(run, backend, Quiet(), KEY, self.sourced, self.prepared.path, self.task, files)
         self.files = files
         self.feeds = [sample.feeds for sample in samples(files, self.task.contract)]
 
@@ -179,10 +180,54 @@ def test_where_the_target_has_no_float_the_embedded_runtime_stands_in(tmp_path: 
     with RunDir.open(tmp_path / "run") as run:
         shop = Shop(run, tmp_path / "images")
         shop.workshop = Workshop(
-            run, Integers("cpu"), Quiet(), KEY, DEMO / "detector.onnx", shop.prepared.path, shop.task, shop.files
+            run, Integers("cpu"), Quiet(), KEY, shop.sourced, shop.prepared.path, shop.task, shop.files
         )
         built = shop.workshop.make("float", "float", None)
         assert built.artifact.target == "onnxruntime/cpu"
         assert shop.workshop.ran_on(built).startswith("onnxruntime")
         with shop.workshop.open(built) as session:
             assert session(shop.feeds[0])
+
+
+def test_a_target_that_builds_from_source_is_given_the_frameworks_files(tmp_path: Path) -> None:
+    """In each precision of its own, without a plan: what is no float must not count as the reference."""
+    seen: list[tuple[str, Path]] = []
+
+    class FromFiles(OnnxRuntimeBackend):
+        """Runs a framework's own files."""
+
+        framework = "acme"
+
+        def capabilities(self) -> Capabilities:
+            return replace(super().capabilities(), target="acme/files", precisions=("float", "int8"), ran_on="Acme")
+
+        def build_from(self, origin: Origin, model: Model, precision: str, folder: Path) -> Artifact:
+            seen.append((precision, origin.program))
+            return replace(super().build(model, None, folder), target="acme/files")
+
+        def open(self, artifact: Artifact) -> Any:
+            return OnnxRuntimeBackend("cpu").open(replace(artifact, target="onnxruntime/cpu"))
+
+    (tmp_path / "images").mkdir()
+    for path in sorted((DEMO / "images" / "evaluation").iterdir())[:1]:
+        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    with RunDir.open(tmp_path / "run") as run:
+        shop = Shop(run, tmp_path / "images")
+        origin = Origin("acme", "1", tmp_path / "a.program", tmp_path / "a.weights", ("images",), ("output0",))
+        workshop = Workshop(
+            run,
+            FromFiles("cpu"),
+            Quiet(),
+            KEY,
+            replace(shop.sourced, origin=origin),
+            shop.prepared.path,
+            shop.task,
+            shop.files,
+        )
+        assert workshop.from_source
+        built = [workshop.make(precision, precision, None) for precision in ("float", "int8")]
+    assert seen == [("float", origin.program), ("int8", origin.program)]
+    assert [one.is_float for one in built] == [True, False]
+    assert [one.stage for one in built] == ["float artifact", "int8 artifact"]
+    allowed = limits(1.0, 0.5, labelled=False, float_relative_l2=1e-3)
+    assert [one.judge(allowed, None, "here", "passed").verdict for one in built] == ["passed", "passed"]

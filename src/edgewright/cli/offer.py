@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,13 +30,20 @@ def offer_toolchain(target: str, *, yes: bool) -> None:
 def offer_source(recipe: Recipe, *, yes: bool) -> None:
     """The same for the framework that the recipe's model was exported from; nothing for ONNX.
 
+    What is wrong with the model's files, or does not fit the target, is said before anything is installed.
+
     Raises:
         UserError: the model cannot be used.
         ToolchainMissing, ToolchainError, OutputError: as `offer_toolchain`.
     """
     from edgewright.sources.paddle.versions import VENDOR
+    from edgewright.targets.registry import get_backend
+    from edgewright.workflow.given import check_model_file, check_source
     from edgewright.workflow.sourced import export_version
 
+    path = Path(recipe.model.path)
+    check_model_file(path)
+    check_source(recipe.target, get_backend(recipe.target), path)
     version = export_version(recipe)
     if version is not None:
         _ensure(VENDOR, version, yes=yes)

@@ -19,12 +19,14 @@ class SourceKind:
         takes: whether a path is of this form; looks at names and first bytes, never raises for what a file holds.
         files: the files that a path of this form stands for, the first of which names the program. Raises UserError
             for what cannot be one.
+        check: raises UserError for whatever is wrong that can be seen at once and without the framework.
     """
 
     name: str
     title: str
     takes: Callable[[Path], bool]
     files: Callable[[Path], list[Path]]
+    check: Callable[[Path], None]
 
 
 SOURCES: Registry[SourceKind] = Registry("source")

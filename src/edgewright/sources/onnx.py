@@ -12,4 +12,10 @@ def _takes(path: Path) -> bool:
     return path.is_file()
 
 
-SOURCES.add("onnx", SourceKind("onnx", "ONNX", _takes, model_files))
+def _check(path: Path) -> None:
+    """A missing file; whoever reads the model says everything else."""
+    if not path.is_file():
+        model_files(path)
+
+
+SOURCES.add("onnx", SourceKind("onnx", "ONNX", _takes, model_files, _check))

@@ -38,7 +38,8 @@ class Capabilities:
         min_opset, max_opset: opsets that the toolchain reads.
         latency: where latency figures come from ("measured", "simulated", "estimated", "none").
         runs_here: whether artifacts run on this host at all.
-        reason: why not, when `runs_here` is false.
+        reason: why not, when `runs_here` or `builds_here` is false.
+        builds_here: whether anything can be built for it on this host.
         emulated: artifacts compute as the chip would, on another processor: accuracy counts, time does not.
         ran_on: where figures come from, in words ("RKNN-Toolkit2 2.3.2, simulator"); empty where the toolchain's names
             and versions say it.
@@ -57,6 +58,7 @@ class Capabilities:
     latency: str
     runs_here: bool = True
     reason: str = ""
+    builds_here: bool = True
     emulated: bool = False
     ran_on: str = ""
     needs_samples: bool = False

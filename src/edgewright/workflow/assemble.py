@@ -25,7 +25,6 @@ from edgewright.workflow.notes import is_void, stage_notes
 from edgewright.workflow.pictures import side_by_side
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import Recipe
-from edgewright.workflow.sourced import Sourced
 from edgewright.workflow.unrun import Unrun, unrun_verdict
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.versions import library_versions
@@ -36,7 +35,6 @@ class Material:
     """Everything that a run gathered; see `workflow.deploy`."""
 
     recipe: Recipe
-    sourced: Sourced
     prepared: PreparedModel
     task: Task
     allowed: Limits
@@ -186,7 +184,7 @@ def _provenance(material: Material) -> dict[str, Any]:
         "toolchain": dict(material.workshop.backend.toolchain()),
         "host": dict(material.workshop.backend.host()),
         "prepare": [dict(step) for step in material.prepared.steps],
-        **({"source": dict(material.sourced.facts)} if material.sourced.facts else {}),
+        **({"source": dict(facts)} if (facts := material.workshop.sourced.facts) else {}),
     }
 
 

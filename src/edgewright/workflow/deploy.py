@@ -26,7 +26,7 @@ from edgewright.workflow.assemble import Material, assemble
 from edgewright.workflow.blame import blame_note
 from edgewright.workflow.calibrated import Calibrated, calibrate_stage
 from edgewright.workflow.conclude import Conclusion, Outcome, conclude
-from edgewright.workflow.given import check_model_file, check_precisions, check_source, read_task
+from edgewright.workflow.given import check_here, check_model_file, check_precisions, check_source, read_task
 from edgewright.workflow.inputs import Data, ImageFiles, decoded, find_data, labels_digest, model_digest
 from edgewright.workflow.known import issue_notes
 from edgewright.workflow.meanwhile import Meanwhile
@@ -103,6 +103,7 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     source = Path(recipe.model.path)
     check_model_file(source)
     backend = get_backend(target_of(recipe))
+    check_here(recipe.target, backend)
     check_source(recipe.target, backend, source)
     check_precisions(recipe.target, recipe.precision, backend)
     check_methods(recipe.target, recipe.quantise.vendor_calibration, recipe.precision, backend)
@@ -199,7 +200,6 @@ class _Job:
         return assemble(
             Material(
                 recipe=self.recipe,
-                sourced=sourced,
                 prepared=prepared,
                 task=task,
                 allowed=allowed,

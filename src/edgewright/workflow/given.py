@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgewright.data.labels import Labels, load_labels
-from edgewright.errors import UserError
+from edgewright.errors import TargetMismatch, UserError
 from edgewright.graph.io import load_model
 from edgewright.sources import is_folder_source, source_kind
 from edgewright.targets.backend import Backend, FromSource
@@ -50,18 +50,20 @@ def check_precisions(target: str, precisions: Iterable[str], backend: Backend) -
     for precision in precisions:
         if precision not in able:
             raise UserError(
-                f"{target} has no {precision}", why=f"it computes in {', '.join(able)}", todo="choose --precision"
+                f"{target} has no {precision}",
+                why=f"it computes in {', '.join(able)}",
+                todo=f"choose --precision {' or '.join(able)}",
             )
 
 
 def check_model_file(path: Path) -> None:
-    """Errors about missing files come before any work; what reads the model finds everything else.
+    """What is wrong with the model's files at first sight is told before any work.
 
     Raises:
         ModelError: there is no such file, or an export lacks a part.
+        UserError: an export's description cannot be understood.
     """
-    if not path.is_file() or source_kind(path).name != "onnx":
-        source_kind(path).files(path)
+    source_kind(path).check(path)
 
 
 def check_source(target: str, backend: Backend, path: Path) -> None:
@@ -78,6 +80,21 @@ def check_source(target: str, backend: Backend, path: Path) -> None:
             why=f"it builds from {backend.framework}'s own files, which cannot be made from ONNX",
             todo="name the export that the model came from (a folder of PaddleDetection, or its program), or choose "
             "another --target",
+        )
+
+
+def check_here(target: str, backend: Backend) -> None:
+    """Refuse a target for which nothing can be built on this host, before any work.
+
+    Raises:
+        TargetMismatch: there is none such here.
+    """
+    able = backend.capabilities()
+    if not able.builds_here:
+        raise TargetMismatch(
+            f"{target} cannot be used here",
+            why=able.reason,
+            todo="choose another --target; `edgewright targets` lists them",
         )
 
 

@@ -21,6 +21,7 @@ from edgewright.graph.io import load_model
 from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.sources.paddle.prepared_images import as_paddle_prepares
+from edgewright.targets.paddle.advice import with_remedies
 from edgewright.targets.paddle.inference import Options, run_inference
 from edgewright.toolchains.deaths import WorkerFailed
 from edgewright.toolchains.environments import ToolchainMissing
@@ -30,7 +31,13 @@ from edgewright.workflow.blame import keep_log
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import Task
 from edgewright.workflow.progress import Progress
-from edgewright.workflow.proof_notes import conversion_note, failure_note, preprocessing_note, stability_notes
+from edgewright.workflow.proof_notes import (
+    conversion_note,
+    failure_note,
+    largest,
+    preprocessing_note,
+    stability_notes,
+)
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.sourced import Sourced
 
@@ -97,11 +104,14 @@ def proof_stage(
         "tolerance": tolerance,
         "onnx": sourced.path.parent.name,
     }
-    log = run.log_of(_STAGE)
 
     def compute(folder: Path) -> dict[str, Any]:
         with progress.step(f"{origin.framework} against ONNX", len(_WAYS) + 2) as advance:
-            found = _proven(folder, sourced, origin, task, some, tolerance, log, advance)
+            try:
+                found = _proven(folder, sourced, origin, task, some, tolerance, advance)
+            except ToolchainError as error:  # while the folder is there
+                keep_log(error, run.log_of(_STAGE))
+                raise
         return {"findings": [finding.to_json() for finding in found]}
 
     return [Finding.from_json(one) for one in run.stage(_STAGE, stage_key, compute).data["findings"]]
@@ -114,7 +124,6 @@ def _proven(
     task: Task,
     images: ImageFiles,
     tolerance: float,
-    log: Path,
     advance: Any,
 ) -> list[Finding]:
     pixels = [read_image(path) for path in images.paths]
@@ -122,13 +131,14 @@ def _proven(
     model = load_model(sourced.path)
     names = [spec.name for spec in model.outputs]
     samples = [{origin.inputs[0]: tensor, **origin.constants} for tensor in tensors]
-    ways = _ways(folder, origin, samples, names, bool(sourced.facts.get("open_batch")), log, advance)
+    ways = _ways(folder, origin, samples, names, bool(sourced.facts.get("open_batch")), advance)
     with ReferenceSession(model.data, name=model.name) as session:
         onnx = [session({task.contract.input: tensor}) for tensor in tensors]
     errors = {way: part_errors(task, outputs, onnx) for way, outputs in ways.outputs.items()}
     apart = {way: part_errors(task, ways.outputs[ways.reference], outputs) for way, outputs in ways.outputs.items()}
     ops = sourced.facts.get("ops", {})
-    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops)]
+    own = max(largest(spread) for spread in apart.values())
+    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops, own)]
     found += stability_notes(origin, ways.reference, ways.repeated, apart, errors)
     found += [failure_note(origin, way, why, ways.reference) for way, why in ways.failures.items()]
     if sourced.steps:
@@ -164,7 +174,6 @@ def _ways(
     samples: Sequence[Mapping[str, Any]],
     names: Sequence[str],
     open_batch: bool,
-    log: Path,
     advance: Any,
 ) -> Ways:
     outputs: dict[str, Sequence[Outputs]] = {}
@@ -193,9 +202,8 @@ def _ways(
             repeated = repeated or {name: gap for name, gap in answer.differences.items() if gap}
         advance()
     if not outputs and first is not None:
-        keep_log(first, log)
         first.why = f"{first.why}\n         it was tried with {listed(list(failures))}"
-        raise first
+        raise with_remedies(first, origin, samples[0], folder) from first
     return Ways(outputs, failures, untried, repeated)
 
 

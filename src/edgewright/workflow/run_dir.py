@@ -51,8 +51,8 @@ class RunDir:
     def open(cls, path: Path) -> Iterator[RunDir]:
         """Create or reopen the directory, hold its lock, and sweep what a killed run left half done.
 
-        A directory that this run made goes away again when the run gives no result or is refused for what the user
-        gave; on a full disk or after Ctrl-C the stages that were finished stay, for the next run to start from.
+        A directory that this run made goes away again when the run gives no result and no log, or is refused for what
+        the user gave; on a full disk or after Ctrl-C finished stages stay, for the next run to start from.
 
         Raises:
             OutputError: it cannot be written, holds something else, or another process works in it.
@@ -75,7 +75,7 @@ class RunDir:
                 raise
             finally:
                 stack.close()
-                if path in made and held and (refused or not any((path / "stages").iterdir())):
+                if path in made and held and (refused or _holds_nothing(path)):
                     shutil.rmtree(path, ignore_errors=True)
                 for folder in reversed(made):
                     with suppress(OSError):  # it holds something by now
@@ -125,6 +125,11 @@ class RunDir:
     def _note(self, name: str, started: tuple[float, float, float], *, reused: bool) -> None:
         wall, cpu, tools = (round(now - then, 3) for now, then in zip(self._now(), started, strict=True))
         self.times.append(StageTime(name, wall, cpu, reused, tools))
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Whether a run left neither a result nor the log of a tool that failed."""
+    return not any((path / "stages").iterdir()) and not (path / "logs").exists()
 
 
 def _missing(path: Path) -> list[Path]:

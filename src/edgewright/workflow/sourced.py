@@ -98,12 +98,16 @@ def source_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], min_opset:
         return Sourced(path)
     opset = max(MIN_OPSET, min_opset)
     stage_key = {**key, "opset": opset, "name": source_name(path), "shapes": _shapes(recipe)}
-    with progress.step(f"{VENDOR} to ONNX"):
+
+    def compute(folder: Path) -> dict[str, Any]:
         try:
-            result = run.stage(STAGE, stage_key, lambda folder: _made(folder, recipe, opset))
-        except ToolchainError as error:
+            return _made(folder, recipe, opset)
+        except ToolchainError as error:  # while the folder is there
             keep_log(error, run.log_of(STAGE))
             raise
+
+    with progress.step(f"{VENDOR} to ONNX"):
+        result = run.stage(STAGE, stage_key, compute)
     return _sourced(result.data, result.folder)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgewright as ew
 from edgewright.errors import BundleError, TargetMismatch, ToolchainError, UserError
 from edgewright.graph.model import Model
 from edgewright.graph.origin import Origin
@@ -98,6 +99,16 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_reason(tmp_path: Path) -> N
             call()
         assert failure.value.why == able.reason
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_is_refused_before_any_work(tmp_path: Path) -> None:
+    demo = Path(__file__).resolve().parents[3] / "demo"
+    with pytest.raises(TargetMismatch, match="paddle/gpu cannot be used here") as failure:
+        ew.deploy(
+            demo / "detector.onnx", target="paddle/gpu", images=demo / "images" / "evaluation", out=tmp_path / "run"
+        )
+    assert "GPU" in failure.value.why
+    assert not (tmp_path / "run").exists()
 
 
 def test_why_there_is_no_gpu(tmp_path: Path) -> None:

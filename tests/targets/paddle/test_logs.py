@@ -13,6 +13,7 @@ from edgewright.toolchains.versions import in_range
 
 LOGS = Path(__file__).parent / "logs"
 CAUSES = {
+    "convert_factor": ("3.3.1", "convert-factor", "factors of a Resize"),
     "corrupt_program": ("2.6.2", "crash-in-program", "died while it read the program"),
     "cut_json": ("3.3.1", "cut-json", "cut off, or no JSON"),
     "cut_program": ("2.6.2", "cut-program", "cut off or damaged"),
@@ -71,15 +72,10 @@ def test_every_log_and_every_rule_is_used() -> None:
 
 def test_one_line_means_another_thing_in_another_version() -> None:
     """Of the release candidate it is oneDNN, of later versions an op that they do not have."""
-    causes = {
-        version: explain(read("pir_output_defs"), vendor_rules("paddle"), version)
-        for version in vendor_spec("paddle").versions
-    }
-    assert {version: cause and cause.code for version, cause in causes.items()} == {
-        "2.6.2": "pir-output-defs",
-        "3.0.0rc1": "pir-output-defs",
-        "3.3.1": "pir-unknown-op",
-    }
+    log, rules = read("pir_output_defs"), vendor_rules("paddle")
+    causes = {version: explain(log, rules, version) for version in ("3.0.0rc1", "3.3.1")}
+    codes = {version: cause and cause.code for version, cause in causes.items()}
+    assert codes == {"3.0.0rc1": "pir-output-defs", "3.3.1": "pir-unknown-op"}
 
 
 def test_known_issues_name_chips_and_versions_that_there_are() -> None:

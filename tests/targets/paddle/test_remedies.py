@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.targets.paddle import remedies as module
+from edgewright.targets.paddle.advice import explained
 from edgewright.targets.paddle.inference import Options
 from edgewright.targets.paddle.remedies import Setup, Tried, from_json, remedies, try_remedies
 from edgewright.toolchains.causes import Cause
@@ -77,6 +78,21 @@ def test_what_cannot_help_is_not_tried() -> None:
 def test_failures_without_a_known_line_have_remedies_too() -> None:
     assert tried_with(None, {"ir-optim-off"})[0] == Setup("3.0.0rc1", Options(ir_optim=False))
     assert "second-predictor" not in tried_with(None, set(), kind="signal")[2], "a crash leaves no second one"
+
+
+def test_what_is_said_where_nothing_works_and_where_something_does() -> None:
+    def said(*states: str) -> WorkerFailed:
+        names = ("use A", "use B", "use C")
+        tried = [Tried(what, what, state) for what, state in zip(names, states, strict=True)]  # type: ignore[arg-type]
+        return explained(WorkerFailed("no", death("unknown-op"), log=Path("log.txt")), tried)
+
+    none = said("fails", "fails", "not tried")
+    assert "none of the remedies that can be tried here works:" in none.why
+    assert none.todo == "mend it; or use C"
+    some = said("fails", "works", "not tried")
+    assert "use A: fails" in some.why
+    assert "none of" not in some.why
+    assert some.todo == "use B"
 
 
 def test_options_are_changed_and_not_replaced() -> None:

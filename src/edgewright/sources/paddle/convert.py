@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.errors import ModelError
-from edgewright.findings import Finding, Severity
+from edgewright.findings import Finding
 from edgewright.graph.io import load_model, save_model
 from edgewright.graph.origin import Origin
 from edgewright.sources.paddle.export import WEIGHTS_SUFFIX, PaddleExport
 from edgewright.sources.paddle.fold import folded
+from edgewright.sources.paddle.notes import constant_findings, cut_findings, narrowed_findings
 from edgewright.targets.paddle.process import call_worker, paddle_environment
 
 FRAMEWORK = "paddle"
@@ -86,9 +87,10 @@ def convert(
     raw = (folder / "convert" / "raw.onnx").absolute()
     weights = program.with_suffix(WEIGHTS_SUFFIX)
     arguments = {**_files(program, weights), "onnx": raw.name, "opset": opset}
-    call_worker(made, "convert", arguments, raw.parent)
+    narrowed = int(call_worker(made, "convert", arguments, raw.parent).result["narrowed"])
     outputs = [entry["name"] for entry in after["outputs"]]
-    model = folded(load_model(raw), image, shape, outputs, constants, labels)
+    # one image at a time: a graph that looks for its best candidates may find others once its batch is fixed later on
+    model = folded(load_model(raw), image, (1, *shape[1:]), outputs, constants, labels)
     raw.unlink()
     onnx = folder / f"{name}.onnx"
     save_model(model, onnx)
@@ -104,7 +106,8 @@ def convert(
         "network": _edges(shape),
         "commands": [_command(program, opset, onnx)],
     }
-    return Converted(onnx, origin, facts, (*_cut_findings(told, name), *_constant_findings(constants, name)))
+    found = (*cut_findings(told, name), *constant_findings(constants, name), *narrowed_findings(narrowed, name))
+    return Converted(onnx, origin, facts, found)
 
 
 def image_input(
@@ -187,49 +190,3 @@ def _moved(work: Path, export: PaddleExport, place: Path) -> Path:
             )
         written.replace(place / written.name)
     return place / f"model{export.program.suffix}"
-
-
-def _cut_findings(told: Mapping[str, Any], name: str) -> list[Finding]:
-    cut = told["cut"]
-    if cut is None and not told["kept"]:
-        return []
-    if cut is None:
-        return [
-            Finding(
-                "EW121",
-                Severity.WARNING,
-                name,
-                f"The suppression of boxes was left in the network: {told['kept']}.",
-                {"suppressions": told["before"]["suppressions"]},
-                "Export the model without it (export_nms: False).",
-            )
-        ]
-    settings = cut["settings"]
-    limits = ", ".join(f"{key} {settings[key]:.4g}" for key in ("score_threshold", "nms_threshold") if key in settings)
-    return [
-        Finding(
-            "EW121",
-            Severity.INFO,
-            name,
-            f"The network was cut before its {cut['op']}{f' ({limits})' if limits else ''}: boxes and scores are "
-            "compared as they go in, and the host suppresses.",
-            {**cut},
-            "Nothing to do: chips have no such op.",
-        )
-    ]
-
-
-def _constant_findings(constants: Mapping[str, NDArray[Any]], name: str) -> list[Finding]:
-    if not constants:
-        return []
-    said = ", ".join(f"{key} = {value.ravel().tolist()}" for key, value in constants.items())
-    return [
-        Finding(
-            "EW122",
-            Severity.INFO,
-            name,
-            f"Inputs beside the image became constants: {said}. Boxes come out in pixels of the network's input.",
-            {key: value.tolist() for key, value in constants.items()},
-            "Nothing to do: the place of the image in the input is taken back on the host.",
-        )
-    ]

@@ -31,7 +31,7 @@ def folded(
         model: as it was converted.
         image: name of the image input.
         shape: its shape; None leaves a dimension as it is.
-        outputs: names of the outputs in the framework's order, which the model must have.
+        outputs: names of the outputs in the framework's order; a converter that names them anew keeps their order.
         constants: values of the other inputs.
         labels: class names, written into the metadata.
 
@@ -43,20 +43,26 @@ def folded(
     by_name = {value.name: value for value in graph.inputs}
     if image not in by_name:
         raise _lost("input", image, by_name)
-    given = {value.name: value for value in graph.outputs}
-    for name in outputs:
-        if name not in given:
-            raise _lost("output", name, given)
     for other, value in by_name.items():
         if other != image:
             if other not in constants:
                 raise _lost("input", str(other), constants)
             _make_constant(graph, value, constants[str(other)])
-    graph.outputs[:] = [given[name] for name in outputs]
+    graph.outputs[:] = _ordered(list(graph.outputs), outputs)
     _fix(by_name[image], shape)
     if labels:
         changed.metadata_props[_NAMES] = repr(list(labels))
     return Model(RemoveUnusedNodesPass()(changed).model, model.path)
+
+
+def _ordered(given: list[ir.Value], wanted: Sequence[str]) -> list[ir.Value]:
+    by_name = {value.name: value for value in given}
+    missing = [name for name in wanted if name not in by_name]
+    if not missing:
+        return [by_name[name] for name in wanted]
+    if len(missing) == len(wanted) == len(given):  # paddle2onnx 2 calls what Paddle 2 wrote fetch_name_0 and so on
+        return given
+    raise _lost("output", missing[0], by_name)
 
 
 def _make_constant(graph: ir.Graph, value: ir.Value, array: NDArray[Any]) -> None:

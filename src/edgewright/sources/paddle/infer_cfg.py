@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from edgewright.errors import UserError
 
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 18
 """A list of 80 classes takes 1 kB; what is larger is no such file."""
+_MOST_NESTED = 16
+"""The reader of YAML takes quadratic time for what is nested deeply in brackets."""
 _EDGE = 16384
 _MOST_CLASSES = 10_000
 _AGAIN = "export the model again with PaddleDetection's tools/export_model.py"
@@ -29,7 +32,7 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, (list, dict)) or value is None else str(value)
 
 
-Edge = Annotated[int, Field(ge=1, le=_EDGE)]
+Edge = Annotated[int, Field(ge=1, le=_EDGE, strict=True)]
 Size = Annotated[tuple[Edge, Edge], BeforeValidator(_pair)]
 Channels = tuple[float, ...]
 
@@ -160,10 +163,12 @@ def _load(path: Path) -> Mapping[str, Any]:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise UserError(
-            f"infer_cfg.yml has {size / 2**20:.1f} MB", where=str(path), why="it should have some kB", todo=_AGAIN
+            f"infer_cfg.yml has {size / 1000:.0f} kB", where=str(path), why="it should have some kB", todo=_AGAIN
         )
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
+        _check_nesting(text)
+        data = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError("infer_cfg.yml is not valid YAML", where=str(path), why=told, todo=_AGAIN) from None
@@ -172,6 +177,14 @@ def _load(path: Path) -> Mapping[str, Any]:
             "infer_cfg.yml holds no keys and values", where=str(path), why=f"it is a {type(data).__name__}", todo=_AGAIN
         )
     return data
+
+
+def _check_nesting(text: str) -> None:
+    depth = 0
+    for sign in re.findall(r"[\[{\]}]|(?:^|(?<=\s))(?:[-?] ){16}", text):
+        depth = depth + 1 if sign in "[{" else max(0, depth - 1) if sign in "]}" else _MOST_NESTED + 1
+        if depth > _MOST_NESTED:
+            raise ValueError("it is nested too deeply")
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 MOST_BYTES = 2**31 - 1
 _PIR_HEAD = 4096
-_LENGTHS = {1: 8, 5: 4}  # of the wire types of fixed size
 _BLOCKS = 1
 """Number of the field `blocks` in Paddle's framework.proto, message ProgramDesc."""
 _FIELDS = {1, 2, 3, 4, 5}
-"""Its fields: blocks, two reserved ones, version, op_version_map."""
+"""Its fields: blocks, two reserved ones, version, op_version_map. All are messages."""
+_MESSAGE = 2
+"""Wire type of a field with a length before it."""
 
 
 def looks_like_pir(path: Path) -> bool:
@@ -72,19 +73,14 @@ def pdmodel_problem(path: Path) -> str:
 
 
 def _next_field(data: bytes, place: int) -> tuple[int, int] | None:
-    """Number of the field at `place` and where the next one begins; None where it does not end within the data."""
+    """Number of the field at `place` and where the next one begins; None where it is no message within the data."""
     tag = _varint(data, place)
-    if tag is None:
+    if tag is None or tag[0] & 7 != _MESSAGE:
         return None
-    number, kind = tag[0] >> 3, tag[0] & 7
-    value = _varint(data, tag[1]) if kind in (0, 2) else None
-    if kind in _LENGTHS:
-        end = tag[1] + _LENGTHS[kind]
-    elif value is None:
+    length = _varint(data, tag[1])
+    if length is None or length[0] + length[1] > len(data):
         return None
-    else:
-        end = value[1] + (value[0] if kind == 2 else 0)
-    return (number, end) if end <= len(data) else None
+    return tag[0] >> 3, length[0] + length[1]
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int] | None:

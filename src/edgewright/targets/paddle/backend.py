@@ -37,7 +37,8 @@ class PaddleBackend:
     def capabilities(self) -> Capabilities:
         """What Paddle Inference can do here."""
         gpu = self._chip == GPU
-        return capabilities_of(VENDOR, self._chip, runs_here=not gpu, reason=why_no_gpu() if gpu else "")
+        reason = why_no_gpu() if gpu else ""
+        return capabilities_of(VENDOR, self._chip, runs_here=not gpu, builds_here=not gpu, reason=reason)
 
     def toolchain(self) -> Mapping[str, str]:
         """Version of Paddle."""

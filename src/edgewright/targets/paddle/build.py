@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.errors import ToolchainError
 from edgewright.files import digest_of, explained_write_errors, file_digest
 from edgewright.graph.model import Model
 from edgewright.graph.origin import Origin
 from edgewright.targets.artifact import Artifact, PortSpec
+from edgewright.targets.paddle.advice import explained
 from edgewright.targets.paddle.files import check_files
 from edgewright.targets.paddle.inference import Inference, Options, run_inference
 from edgewright.targets.paddle.process import NAME
@@ -27,8 +27,6 @@ from edgewright.toolchains.worker import LOG
 
 PROGRAM, WEIGHTS, TRIAL = "model", "model.pdiparams", "trial"
 _TRIAL_SECONDS = 300.0
-_LINE = "\n         "
-"""Behind `why:` in the text of an error."""
 
 
 def build(origin: Origin, model: Model, version: str, target: str, folder: Path) -> Artifact:
@@ -107,7 +105,7 @@ def _working(
     except WorkerFailed as error:
         found, tried = try_remedies(error.death, runnable.setup, runnable.origin.program, run)
         if found is None:
-            raise _explained(error, tried) from error
+            raise explained(error, tried) from error
         cause = error.death.cause
         told = {"code": cause_code(error.death), "what": cause.cause if cause else error.death.what}
         return found, tried, {**told, "line": cause.line if cause else ""}, answers[found]
@@ -125,16 +123,6 @@ def _only_log_of_failure(place: Path) -> Iterator[None]:
                 path.unlink()
         raise
     shutil.rmtree(place, ignore_errors=True)
-
-
-def _explained(error: WorkerFailed, tried: Sequence[Tried]) -> ToolchainError:
-    """The failure with what was tried, and what nothing here can try."""
-    done = [str(one) for one in tried if one.state != "not tried"]
-    left = [one.what for one in tried if one.state == "not tried"]
-    if done:
-        error.why = _LINE.join([error.why, "none of the remedies that can be tried here works:", *done])
-    error.todo = "; or ".join([*([error.todo] if error.todo else []), *left])
-    return error
 
 
 def _sample(inputs: Sequence[TensorSpec]) -> dict[str, Any]:

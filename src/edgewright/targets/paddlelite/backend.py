@@ -45,9 +45,8 @@ class PaddleLiteBackend:
     def capabilities(self) -> Capabilities:
         """What Paddle Lite can do for the processor, and whether it can be run here."""
         here = platform.machine() == "x86_64" and platform.system() == "Linux"
-        if self._chip == "x86":
-            reason = "" if here else "the wheels of Paddle Lite are for Linux on x86-64 only"
-        else:
+        reason = "" if here else "the wheels of Paddle Lite are for Linux on x86-64 only"
+        if here and self._chip != "x86":
             reason = (
                 "the runtime of Paddle Lite that can be installed here is for x86: its ARM kernels do nothing, and what"
                 " it answers is what lay in memory"
@@ -58,6 +57,7 @@ class PaddleLiteBackend:
             self._chip,
             version,
             runs_here=not reason,
+            builds_here=here,
             reason=reason,
             ran_on=f"Paddle Lite {version}, this computer" if self._chip == "x86" else "not run",
             stand_in=self._facts.get("stand_in", ""),

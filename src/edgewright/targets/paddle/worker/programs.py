@@ -23,7 +23,22 @@ def load(program: str, weights: str) -> Any:
     prefix = Path(program).with_suffix("")
     if Path(weights).with_suffix("") != prefix:
         raise ValueError(f"{program} and {weights} have different names")
-    return PirProgram(str(prefix)) if program.endswith(PIR_SUFFIX) else OldProgram(str(prefix))
+    kind = PirProgram if program.endswith(PIR_SUFFIX) else OldProgram
+    try:
+        return kind(str(prefix))
+    except Exception as error:
+        raise ProgramFailed(_summary(error)) from error
+
+
+class ProgramFailed(Exception):
+    """Paddle does not load a program; the message is its own summary, without the stacks that the log has."""
+
+
+def _summary(error: Exception) -> str:
+    told = [line.strip() for line in str(error).rpartition("Error Message Summary:")[2].splitlines()]
+    lines = [line for line in told if line.strip(" -^") and not line.startswith(("[Hint", "[operator"))]
+    # without a summary the stack of Python comes first, and what matters last
+    return f"{type(error).__name__}: {' '.join(lines[-1:])}"[:600]
 
 
 def versions() -> dict[str, str]:
