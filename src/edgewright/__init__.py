@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgewright.runtime.load import load
     from edgewright.runtime.predictor import Predictor
     from edgewright.targets.registry import get_backend, target_names
+    from edgewright.tasks.classification import Classes
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
     from edgewright.workflow.analyse import Analysed
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Analysed": "workflow.analyse",
     "BundleError": "errors",
+    "Classes": "tasks.classification",
     "Comparison": "workflow.compare",
     "Contract": "data.contract",
     "DataError": "errors",
@@ -73,6 +75,7 @@ _HOMES = {
 __all__ = [
     "Analysed",
     "BundleError",
+    "Classes",
     "Comparison",
     "Contract",
     "DataError",

@@ -1,5 +1,5 @@
 # Runs in a Paddle environment, 2.6 and 3.3: a small detector of PaddleDetection's form, exported by paddle.jit.save.
-"""`python paddle_nets.py FOLDER KIND [EDGE]`: KIND is plain, nms, sized or resized; EDGE 0 leaves height and width open."""
+"""`python paddle_nets.py FOLDER KIND [EDGE]`: KIND is plain, nms, sized or resized; EDGE 0 leaves both edges open."""
 
 from __future__ import annotations
 

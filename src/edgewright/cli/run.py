@@ -72,6 +72,9 @@ def _line(result: dict[str, Any]) -> str:
         found = result["detections"]
         shown = ", ".join(f"{one['name']} {one['score']:.2f}" for one in found[:8])
         return f"{result['image']}: {len(found)} found{': ' if found else ''}{shown}{', ...' if len(found) > 8 else ''}"
+    if "classes" in result:
+        shown = ", ".join(f"{one['name']} {one['score']:.2f}" for one in result["classes"])
+        return f"{result['image']}: {shown}"
     if "keypoints" in result:
         return f"{result['image']}: {result['keypoints']} keypoints"
     return f"{result['image']}: " + ", ".join(f"{one['name']} {one['shape']}" for one in result["outputs"])

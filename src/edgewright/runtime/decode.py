@@ -13,11 +13,12 @@ from edgewright.errors import BundleError, UserError
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head, HeadFamily
 
 if TYPE_CHECKING:
+    from edgewright.tasks.classification import Classes
     from edgewright.tasks.detection.detections import Detections
     from edgewright.tasks.keypoints.keypoints import Keypoints
 
 Outputs = Mapping[str, NDArray[Any]]
-Prediction = Union["Detections", "Keypoints", Outputs]
+Prediction = Union["Detections", "Keypoints", "Classes", Outputs]
 
 
 def family_of(head: Head, where: str) -> HeadFamily | None:
@@ -39,7 +40,7 @@ def family_of(head: Head, where: str) -> HeadFamily | None:
             why=error.what,
             todo="update Edgewright: pip install --upgrade edgewright",
         ) from error
-    if family.task != head.task or family.task not in ("detection", "keypoints"):
+    if family.task != head.task or family.task not in ("detection", "keypoints", "classification"):
         raise BundleError(f"the head {head.family!r} is for {family.task}, the manifest says {head.task}", where=where)
     return family
 

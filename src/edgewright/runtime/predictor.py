@@ -105,7 +105,8 @@ class Predictor:
             frame_format: what an array is: BGR (or gray), RGB, GRAY, NV12, NV21 or YUYV.
 
         Returns:
-            `Detections` or `Keypoints` in image pixels; real outputs by name for a head without a known meaning.
+            `Detections` or `Keypoints` in image pixels, or `Classes`; real outputs by name for a head without a known
+            meaning.
 
         Raises:
             DataError: the image cannot be read or is none, or not of its format.

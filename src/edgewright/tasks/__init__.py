@@ -3,8 +3,32 @@
 Importing this package enters every family into `base.FAMILIES`, in the order in which they are tried.
 """
 
-from edgewright.tasks.detection import fastestdet, ssd, yolov8, yolov8_raw, yolox
+from edgewright.tasks import classification
+from edgewright.tasks.detection import (
+    fastestdet,
+    finished_rows,
+    picodet,
+    ppyoloe,
+    rtdetr,
+    ssd,
+    yolov8,
+    yolov8_raw,
+    yolox,
+)
 from edgewright.tasks.keypoints import superpoint
 from edgewright.tasks.recognise import recognise
 
-__all__ = ["fastestdet", "recognise", "ssd", "superpoint", "yolov8", "yolov8_raw", "yolox"]
+__all__ = [
+    "classification",
+    "fastestdet",
+    "finished_rows",
+    "picodet",
+    "ppyoloe",
+    "recognise",
+    "rtdetr",
+    "ssd",
+    "superpoint",
+    "yolov8",
+    "yolov8_raw",
+    "yolox",
+]

@@ -24,7 +24,7 @@ class Head:
 
     Attributes:
         family: name of the family in `FAMILIES`.
-        task: "detection", "keypoints" or "tensors" (unknown head).
+        task: "detection", "keypoints", "classification" or "tensors" (unknown head).
         parts: slices of the outputs that errors are told by.
         params: what decoding needs (classes, strides, reg_max...), JSON types only.
         evidence: why this family, one sentence.
@@ -79,7 +79,7 @@ class HeadFamily(Protocol):
     Attributes:
         name: the word for `--task`.
         title: what `edgewright inspect` calls it.
-        task: "detection" or "keypoints".
+        task: "detection", "keypoints" or "classification".
         evaluation: settings for measuring (low threshold, so that AP sees the whole curve).
         running: settings for use.
         needs: the outputs that the family must find, for messages.
@@ -104,7 +104,7 @@ class HeadFamily(Protocol):
     def decode(
         self, outputs: Mapping[str, NDArray[Any]], head: Head, contract: Contract, settings: DecodeSettings
     ) -> Any:
-        """Outputs of one image to `Candidates` (detection) or `Keypoints`, in network pixels, before NMS."""
+        """Outputs of one image to `Candidates` or `Keypoints`, in network pixels, before NMS, or to `Classes`."""
 
 
 FAMILIES: Registry[HeadFamily] = Registry("head family")

@@ -11,6 +11,9 @@ from edgewright.data.contract import Contract, contract_for_model
 from edgewright.graph.model import Model
 from edgewright.tasks.shapes import ShapeTable
 
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Red, green and blue of ImageNet in raw units, as torchvision and PaddleDetection use them."""
 PROBABILITY_OPS = frozenset({"Sigmoid", "HardSigmoid", "Softmax"})
 _SAME_LAYOUT = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"})
 _RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
@@ -44,8 +47,10 @@ def image_input(model: Model) -> ImageInput | None:
     return ImageInput(spec.name, "NHWC", spec.dtype, c, a, b) if c in (1, 3) else None
 
 
-def image_contract(model: Model, colour: str, mean: float, std: float, **preset: Any) -> Contract:
-    """A contract for the model's image input; `mean` and `std` hold for every channel.
+def image_contract(
+    model: Model, colour: str, mean: float | tuple[float, ...], std: float | tuple[float, ...], **preset: Any
+) -> Contract:
+    """A contract for the model's image input; `mean` and `std` hold for every channel, or for each of three.
 
     Raises:
         ValueError: the model has no image input; a family's `recognise` has checked that it has one.
@@ -59,12 +64,18 @@ def image_contract(model: Model, colour: str, mean: float, std: float, **preset:
         width=image.width,
         height=image.height,
         colour="GRAY" if image.channels == 1 else colour,
-        mean=(mean,) * image.channels,
-        std=(std,) * image.channels,
+        mean=_by_channel(mean, image.channels),
+        std=_by_channel(std, image.channels),
         layout=image.layout,
         dtype=image.dtype,
         **preset,
     )
+
+
+def _by_channel(number: float | tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """One entry a channel; a gray channel takes the average of colours."""
+    given = number if isinstance(number, tuple) else (number,)
+    return given if len(given) == channels else (sum(given) / len(given),) * channels
 
 
 def grids(image: ImageInput, strides: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -13,7 +13,6 @@ from edgewright.data.contract import Placement
 from edgewright.errors import ModelError
 from edgewright.findings import Finding
 from edgewright.targets.backend import Outputs, Session
-from edgewright.tasks.detection.detections import Detections
 from edgewright.tensors import Part
 from edgewright.verify.ahead import Ahead, Shared
 from edgewright.verify.degenerate import PartView, Watch, first_finding, source_findings
@@ -26,7 +25,8 @@ REFERENCE = "onnx"
 _MOST_AHEAD = 256 << 20
 """Bytes of samples and outputs that the reference may be ahead of the artifact."""
 
-Decode = Callable[[Outputs, Placement], Detections]
+Decode = Callable[[Outputs, Placement], Any]
+"""What the outputs of one image mean: `Detections` or `Classes`."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class StageOutcome:
 
     Attributes:
         errors: error by part against the reference.
-        detections: by image name; empty without a decoder.
+        detections: what the outputs mean, by image name; empty without a decoder.
         findings: degenerate outputs.
     """
 
     errors: tuple[PartError, ...] = ()
-    detections: dict[str, Detections] = field(default_factory=dict)
+    detections: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -86,7 +86,7 @@ def evaluate(
         stages: sessions to compare with it, by name of the stage.
         samples: the images; read once, in order, and never kept.
         parts: slices of the outputs to tell apart.
-        decode: outputs and placement to detections, where the head has any.
+        decode: outputs and placement to what they mean, where the head has such a decoder.
         on_image: called after each image.
         decoded: stages whose outputs are decoded, `REFERENCE` among them or not; None decodes all.
         ahead: the last stage may keep this process waiting, and all others run in it: they go on meanwhile.

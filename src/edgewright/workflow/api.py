@@ -37,6 +37,7 @@ def deploy(
     contract: Mapping[str, Any] | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     skip_prepare: Sequence[str] = (),
+    paddle: str | None = None,
     allow_skip: bool = False,
     out: AnyPath | None = None,
     progress: Progress | None = None,
@@ -44,11 +45,10 @@ def deploy(
     """Take a trained model to a target and prove that the target computes what was trained.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, a folder that PaddleDetection exported, or a Paddle program.
         images: a folder of images to measure on.
-        labels: their labels: a COCO JSON file, or a folder of YOLO or Pascal VOC files. Without labels the float
-            model's own detections are the ground truth.
-        calibration: a folder of other images to calibrate on; without it every other image of `images` is taken.
+        labels: a COCO JSON file, or a folder of YOLO or VOC files; None: the float model's own detections count.
+        calibration: a folder of images to calibrate on; without it every other image of `images` is taken.
         target: `vendor/chip`, or `vendor/chip==VERSION`; see `target_names`.
         task: head family, to overrule recognition; "tensors" compares outputs only.
         precision: "float", "int8", "int16", or several in order of preference ("int8,float").
@@ -60,11 +60,12 @@ def deploy(
         keep_outputs: outputs keep name, shape and meaning: nothing is decoded on the host.
         time_limit: seconds for the search; the best so far is kept.
         seed: of everything random in the search.
-        vendor_calibration: calibrations of the target's own toolchain ("kl"), each of which makes rows to compare.
+        vendor_calibration: the target's own calibrations ("kl"), each of which makes rows to compare.
         observer: "minmax", "percentile:99.9", "mse", "entropy"; None: "minmax", and a repair takes ranges by effect.
         contract: what of the preprocessing contract differs from the preset (`colour`, `resize`, `mean`, `std`...).
         input_shapes: static shapes of inputs that the model leaves open.
         skip_prepare: preparation steps to leave out.
+        paddle: version of Paddle that reads a Paddle model; None: the one that fits its format.
         allow_skip: leave unreadable images out, recorded as a finding.
         out: run directory; None: `runs/MODEL-CHIP`.
         progress: what to report progress to.
@@ -83,10 +84,11 @@ def deploy(
         >>> run.verdict  # doctest: +SKIP
         'passed'
     """
+    of_model = {"path": model, "task": task, "paddle": paddle}
     words = precision.split(",") if isinstance(precision, str) else precision
     search = {"allow": allow, "budget": budget, "keep_outputs": keep_outputs, "time_limit": time_limit, "seed": seed}
     said = {
-        "model": {"path": model, "input_shapes": dict(input_shapes or {}), "skip_prepare": skip_prepare, "task": task},
+        "model": {**of_model, "input_shapes": dict(input_shapes or {}), "skip_prepare": skip_prepare},
         "data": {"images": images, "labels": labels, "calibration": calibration, "allow_skip": allow_skip},
         "target": target,
         "precision": [word.strip() for word in words],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.errors import UserError
+from edgewright.sources import is_folder_source
 from edgewright.workflow.analyse import Analysed, run_analyse
 from edgewright.workflow.given import recipe_in
 from edgewright.workflow.progress import Progress
@@ -37,7 +38,7 @@ def analyse(
     """Say which tensors of the quantised network lose what, what that does to which output, and why.
 
     Args:
-        model: an ONNX file, or the run directory of a deploy, whose recipe then gives what is None here.
+        model: an ONNX file, a Paddle export, or the run directory of a deploy, whose recipe gives what is None here.
         images: a folder of images to measure on; needed with an ONNX file.
         labels, calibration, task, contract, input_shapes: as `deploy`.
         target: `vendor/chip`; None: onnxruntime/cpu.
@@ -73,12 +74,16 @@ def analyse(
     given["data"]["calibration"] = _text(calibration)
     path = Path(model)
     recipe = _recipe(path, {key: _said(value) for key, value in given.items() if value is not None})
-    place = path if out is None and path.is_dir() else None if out is None else Path(out)
+    place = path if out is None and _is_run(path) else None if out is None else Path(out)
     return run_analyse(recipe, place, progress, channels=channels, extract=extract, against=against)
 
 
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and not is_folder_source(path)
+
+
 def _recipe(path: Path, given: dict[str, Any]) -> Recipe:
-    if path.is_dir():
+    if _is_run(path):
         return load_recipe(recipe_in(path), given)
     if "images" not in given["data"]:
         raise UserError("images is missing", todo="name a folder of images to measure on")

@@ -20,6 +20,7 @@ from edgewright.graph.steps import PrepareOptions, static_shapes
 from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.backend import Session
 from edgewright.tasks.base import FAMILIES, Head
+from edgewright.tasks.classification import agreements
 from edgewright.verify.degenerate import no_detection
 from edgewright.verify.evaluate import Evaluation, evaluate
 from edgewright.verify.results import Metric, PartError
@@ -113,7 +114,7 @@ def compare(
         session = _fed_alike(first, second)
         known = _labels(first.head, labels, files)
         side_task = Task(first.head, first.contract, (), known)
-        decode = side_task.detections if first.head.task == "detection" else None
+        decode = side_task.decoder
         with (progress or Quiet()).step("compare", len(files.paths)) as advance:
             found = evaluate(
                 first.session, {"b": session}, samples(files, first.contract), first.head.parts, decode, advance
@@ -141,6 +142,8 @@ def _result(a: str, b: str, task: Task, found: Evaluation) -> Comparison:
         confidence = FAMILIES.get(task.head.family).running.confidence
         missing = no_detection("b", both["a"].values(), both["b"].values(), confidence)
         findings += [missing] if missing else []
+    elif task.head.task == "classification":
+        metrics = agreements({"a": found.reference.detections, "b": outcome.detections}, "a")
     return Comparison(a, b, task.head.family, found.images, outcome.errors, metrics, tuple(findings))
 
 

@@ -124,9 +124,10 @@ def read_task(recipe: Recipe, prepared: PreparedModel, images: ImageFiles, sourc
     """
     labels: Labels | None = None
     names: tuple[str, ...] = ()
+    if prepared.head.task in ("detection", "classification"):
+        names = class_names(load_model(source), int(prepared.head.params["nc"]))
     if prepared.head.task == "detection":
         classes = int(prepared.head.params["nc"])
-        names = class_names(load_model(source), classes)
         if recipe.data.labels is not None:
             labels = load_labels(Path(recipe.data.labels), images.paths, names)
             labels.check_classes(classes)

@@ -18,13 +18,14 @@ from edgewright.errors import UserError
 from edgewright.findings import Finding
 from edgewright.targets.backend import Feeds, Outputs, Session
 from edgewright.tasks.base import FAMILIES, Head
+from edgewright.tasks.classification import Classes, agreements
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.detection.metrics import agreement_ap, coco_ap
 from edgewright.tasks.detection.postprocess import decode_image
 from edgewright.tasks.keypoints.keypoints import Keypoints
 from edgewright.tasks.keypoints.metrics import keypoint_metrics
 from edgewright.verify.degenerate import no_detection
-from edgewright.verify.evaluate import REFERENCE, Sample, evaluate
+from edgewright.verify.evaluate import REFERENCE, Decode, Sample, evaluate
 from edgewright.verify.results import Metric, PartError
 from edgewright.workflow.detections_file import detections_of, save_detections
 from edgewright.workflow.inputs import ImageFiles
@@ -54,6 +55,18 @@ class Task:
         """Detections of one image at the thresholds of evaluation."""
         family = FAMILIES.get(self.head.family)
         return decode_image(family, outputs, self.head, self.contract, family.evaluation, placement, self.names)
+
+    def classes(self, outputs: Outputs, placement: Any) -> Classes:
+        """Scores of all classes of one image."""
+        del placement
+        family = FAMILIES.get(self.head.family)
+        found: Classes = family.decode(outputs, self.head, self.contract, family.evaluation)
+        return found
+
+    @property
+    def decoder(self) -> Decode | None:
+        """What an image's outputs are decoded by on the way; None where a task has no answer for each image alone."""
+        return {"detection": self.detections, "classification": self.classes}.get(self.head.task)
 
 
 def no_boxes(head: Head) -> UserError:
@@ -150,9 +163,9 @@ def _measure_open(
 ) -> dict[str, Any]:
     artifact = list(sessions)[-1]
     reference = sessions.pop(REFERENCE)
-    decode = task.detections if task.head.task == "detection" else None
+    decode, classifies = task.decoder, task.head.task == "classification"
     with progress.step(f"measure {title}", len(images.paths)) as advance:
-        decoded = {artifact} if known is not None else {REFERENCE, artifact}
+        decoded = {artifact} if known is not None and not classifies else {REFERENCE, artifact}
         found = evaluate(
             reference,
             sessions,
@@ -165,7 +178,10 @@ def _measure_open(
         )
     findings = [finding for outcome in (found.reference, *found.stages.values()) for finding in outcome.findings]
     metrics: dict[str, Metric] = {}
-    if decode is not None:
+    if classifies:
+        both = {REFERENCE: found.reference.detections, artifact: found.stages[artifact].detections}
+        metrics = agreements(both, REFERENCE)
+    elif decode is not None:
         expected = found.reference.detections if known is None else known.detections(REFERENCE)
         kept = {REFERENCE: expected, artifact: found.stages[artifact].detections}
         save_detections(folder / _DETECTIONS, kept)

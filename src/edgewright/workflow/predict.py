@@ -14,6 +14,7 @@ from edgewright.errors import DataError
 from edgewright.files import explained_write_errors, write_bytes_atomic
 from edgewright.runtime.decode import Prediction
 from edgewright.runtime.predictor import Predictor
+from edgewright.tasks.classification import Classes
 from edgewright.tasks.detection.detections import Detections
 from edgewright.tasks.drawing import draw_detections, draw_keypoints
 from edgewright.tasks.keypoints.keypoints import Keypoints
@@ -56,6 +57,8 @@ def describe_prediction(found: Prediction) -> dict[str, Any]:
             "xy": [[round(float(x), 2), round(float(y), 2)] for x, y in found.xy],
             "scores": [round(float(score), 4) for score in found.scores],
         }
+    if isinstance(found, Classes):
+        return {"classes": found.to_json()}
     return {"outputs": [{"name": name, "shape": list(values.shape)} for name, values in found.items()]}
 
 
@@ -72,6 +75,8 @@ def save_drawn(folder: Path, name: str, image: Any, found: Prediction) -> Path:
         drawn = draw_detections(image, found)
     elif isinstance(found, Keypoints):
         drawn = draw_keypoints(image, found)
+    elif isinstance(found, Classes):
+        raise DataError("classes of a whole image have no place to be drawn at", todo="leave --save out")
     else:
         raise DataError("this model's head is not known, so there is nothing to draw", todo="leave --save out")
     path = folder / f"{Path(name).name.replace('#', '-')}.png"

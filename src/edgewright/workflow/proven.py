@@ -208,11 +208,11 @@ def _ways(
 
 
 def _told(error: WorkerFailed) -> str:
-    """One sentence of why: the known cause, or the end of its message."""
+    """How it ended, unless that is only a message whose cause is known, and that cause."""
     death = error.death
-    if death.cause is not None:
-        return f"{death.what}. {death.cause.cause} Remedy: {death.cause.remedy}"
-    return death.what
+    if death.cause is None:
+        return death.what
+    return death.cause.cause if death.kind == "exception" else f"{death.what}. {death.cause.cause}"
 
 
 def _renamed(outputs: Outputs, origin: Origin, names: Sequence[str]) -> Outputs:

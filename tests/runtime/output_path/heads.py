@@ -70,6 +70,22 @@ def ssd(nc=3):
     return Head("ssd", "detection", parts, {"nc": nc}), {"s": (1, ANCHORS, 1 + nc), "b": (1, ANCHORS, 4)}
 
 
+def corner_rows(family="ppyoloe", nc=3, joined=False):
+    if joined:
+        parts = (Part("boxes", "o", 2, 0, 4, "boxes", 2), Part("scores", "o", 2, 4, None, "probability", 2))
+        shapes = {"o": (1, ANCHORS, 4 + nc)}
+    else:
+        parts = (Part("boxes", "b", 2, 0, None, "boxes", 2), Part("scores", "s", 1, 0, None, "probability", 1))
+        shapes = {"b": (1, ANCHORS, 4), "s": (1, nc, ANCHORS)}
+    return Head(family, "detection", parts, {"nc": nc, "strides": list(STRIDES)}), shapes
+
+
+def queries(nc=3, sigmoid=False):
+    kind = "probability" if sigmoid else "logits"
+    parts = (Part("boxes", "b", 2, 0, None, "boxes", 2), Part("scores", "s", 2, 0, None, kind, 2))
+    return Head("rtdetr", "detection", parts, {"nc": nc, "sigmoid": sigmoid}), {"b": (1, 300, 4), "s": (1, 300, nc)}
+
+
 HEADS = {
     "yolov8": yolov8(),
     "yolov8 transposed": yolov8(axis=2),
@@ -84,6 +100,11 @@ HEADS = {
     "raw one bin": raw(bins=1),
     "fastestdet": fastestdet(),
     "ssd": ssd(),
+    "ppyoloe": corner_rows(),
+    "ppyoloe joined": corner_rows(joined=True),
+    "picodet": corner_rows("picodet"),
+    "rtdetr": queries(),
+    "rtdetr sigmoid": queries(sigmoid=True),
 }
 
 

@@ -20,6 +20,7 @@ from edgewright.runtime.output_path.lazy import LazyOutputs, kept
 from edgewright.runtime.output_path.restored import Reader
 from edgewright.targets.artifact import Artifact
 from edgewright.tasks.base import DecodeSettings, Head, HeadFamily
+from edgewright.tasks.classification import Classes
 from edgewright.tasks.detection.postprocess import Candidates, in_image, suppress
 from edgewright.tasks.keypoints.keypoints import Keypoints
 from edgewright.tasks.keypoints.postprocess import in_image as keypoints_in_image
@@ -154,12 +155,14 @@ class OutputPath:
         return True
 
     def _finished(
-        self, found: Candidates | Keypoints, placement: Placement, settings: DecodeSettings, laps: Laps
+        self, found: Candidates | Keypoints | Classes, placement: Placement, settings: DecodeSettings, laps: Laps
     ) -> Prediction:
         if isinstance(found, Keypoints):
             points = keypoints_in_image(found.kept() if self._reused else found, placement)
             laps.lap("decode")
             return points
+        if isinstance(found, Classes):
+            return Classes(found.scores.copy(), self._names)  # the runtime may write its buffers again
         boxes = in_image(suppress(found, settings, self._names), placement, settings)
         laps.lap("NMS")
         return boxes

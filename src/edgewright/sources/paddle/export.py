@@ -50,9 +50,11 @@ def is_export(path: Path) -> bool:
     if path.is_dir():
         if any((path / name).exists() for name in _FOREIGN):
             return False
-        return (path / CONFIG).exists() or any(
-            entry.suffix in (".pdmodel", WEIGHTS_SUFFIX) for entry in path.iterdir() if entry.is_file()
-        )
+        try:
+            files = [entry for entry in path.iterdir() if entry.is_file()]
+        except OSError:  # a folder that may not be read: whoever takes it for a run directory says so
+            return False
+        return any(entry.name == CONFIG or entry.suffix in (".pdmodel", WEIGHTS_SUFFIX) for entry in files)
     if path.suffix in (".pdmodel", WEIGHTS_SUFFIX):
         return True
     beside = path.with_suffix(WEIGHTS_SUFFIX)

@@ -18,6 +18,7 @@ from edgewright.data.contract import Contract
 from edgewright.graph.model import Model
 from edgewright.tasks.base import FAMILIES, DecodeSettings, Head
 from edgewright.tasks.detection.anchor_rows import anchor_axis
+from edgewright.tasks.detection.corner_rows import are_corners
 from edgewright.tasks.detection.postprocess import Candidates, corners, select
 from edgewright.tasks.structure import boundaries, image_contract, segments, within
 from edgewright.tensors import Part
@@ -44,6 +45,8 @@ class YoloV8:
         # a cut at 5 is YOLOX, which tells objectness apart
         objectness = 5 in boundaries(found) and head.params["nc"] > 1
         boxes, scores = within(found, 0, 4), within(found, 4)
+        if any(are_corners(model, source) for segment in boxes for source in segment.sources):
+            return None  # PP-YOLOE joins corners with scores in the same shape
         is_ours = all(s.is_probability for s in scores) and not any(s.is_probability for s in boxes)
         return head if is_ours and not objectness else None
 

@@ -63,7 +63,7 @@ def _narrow(data: Any) -> int:
         return sum(map(_narrow, data))
     if not isinstance(data, dict):
         return 0
-    values = data.get("D")
+    values: Any = data.get("D")
     filled = data.get("#") == _LIST and isinstance(values, list) and bool(values)
     if filled and all(isinstance(value, dict) and value.get("#") == _DOUBLE for value in values):
         values[:] = [{**value, "#": _FLOAT} for value in values]

@@ -1,0 +1,68 @@
+"""That a cut model holds what the whole chose from: every row that the whole gives is found in what the cut gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.endings.selection import Cut
+from edgewright.graph.model import Model
+from edgewright.graph.reference import ReferenceSession
+
+Feeds = Mapping[str, NDArray[Any]]
+
+
+def largest_gap(whole: Model, cut: Cut, samples: Iterable[Feeds]) -> float:
+    """How far the rows of `whole` lie from the nearest box with the same class in `cut`, over all samples.
+
+    A row is (class, score, x1, y1, x2, y2). The gap is the larger of the difference of scores and that of corners, the
+    latter by the largest corner of the image's boxes.
+
+    Args:
+        whole: the model with its selection, whose only input is the image.
+        cut: the same, cut.
+        samples: inputs, one image each.
+
+    Returns:
+        Infinite where the whole gives no such rows.
+    """
+    before, after = ReferenceSession(whole.data, name=whole.name), ReferenceSession(cut.model.data, name=whole.name)
+    shape = next((spec.shape for spec in whole.inputs if len(spec.shape) == 4), ())
+    worst, seen = 0.0, False
+    for feeds in samples:
+        rows = _rows(before(feeds, list(cut.dropped)))
+        found = after(feeds, [cut.boxes, cut.scores])
+        if rows is None:
+            return float("inf")
+        boxes, scores = found[cut.boxes][0], found[cut.scores][0]
+        if cut.by == "topk":
+            boxes, scores = _corners(boxes, shape), scores.T
+        worst, seen = max(worst, *(_gap(row, boxes, scores) for row in rows[rows[:, 0] >= 0]), 0.0), True
+    return worst if seen else float("inf")
+
+
+def _rows(outputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
+    for values in outputs.values():
+        if values.ndim >= 1 and values.shape[-1] == 6 and values.dtype.kind == "f":
+            return np.asarray(values.reshape(-1, 6), np.float64)
+    return None
+
+
+def _corners(boxes: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    height, width = (shape[2], shape[3]) if shape[1] in (1, 3) else (shape[1], shape[2])
+    centre, half = np.asarray(boxes[:, :2], np.float64), np.asarray(boxes[:, 2:], np.float64) / 2
+    size = np.array([width or 1, height or 1] * 2, np.float64)
+    return np.asarray(np.concatenate([centre - half, centre + half], axis=1) * size)
+
+
+def _gap(row: NDArray[np.float64], boxes: NDArray[Any], scores: NDArray[Any]) -> float:
+    """Smallest distance of a row from any box with its class, (boxes, 4) and (classes, boxes)."""
+    class_id = round(float(row[0]))
+    if not 0 <= class_id < len(scores):
+        return float("inf")
+    scale = max(float(np.abs(boxes).max()), 1e-12)
+    apart = np.abs(np.asarray(boxes, np.float64) - row[2:]).max(axis=1) / scale
+    return float(np.maximum(apart, np.abs(scores[class_id].astype(np.float64) - row[1])).min())
