@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 from edgewright.data.contract import Contract
 from edgewright.errors import ToolchainError, UserError
 from edgewright.findings import Finding, Severity
+from edgewright.graph.endings.remove import remove_ending
+from edgewright.graph.io import load_model, save_model
 from edgewright.graph.origin import Origin
 from edgewright.sources.base import source_kind, source_name
 from edgewright.sources.paddle.contract import contract_of
@@ -24,7 +26,7 @@ from edgewright.targets.paddle.process import paddle_environment
 from edgewright.workflow.blame import keep_log
 from edgewright.workflow.progress import Progress
 from edgewright.workflow.recipe import Recipe
-from edgewright.workflow.run_dir import RunDir
+from edgewright.workflow.run_dir import RunDir, StageResult
 
 STAGE = "source"
 MIN_OPSET = 13
@@ -95,7 +97,7 @@ def source_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], min_opset:
     """
     path = Path(recipe.model.path)
     if export_version(recipe) is None:
-        return Sourced(path)
+        return _cut(path, lambda compute: run.stage(STAGE, {**key, "cut": True}, compute))
     opset = max(MIN_OPSET, min_opset)
     stage_key = {**key, "opset": opset, "name": source_name(path), "shapes": _shapes(recipe)}
 
@@ -114,8 +116,8 @@ def source_stage(run: RunDir, recipe: Recipe, key: Mapping[str, Any], min_opset:
 def source_once(path: Path, recipe: Recipe, stack: ExitStack) -> Sourced:
     """`source_stage` without a run directory, in a folder that goes away with `stack`; ONNX files stay in theirs."""
     if source_kind(path).name != VENDOR:
-        return Sourced(path)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
+        return _cut(path, lambda compute: _in_folder(Path(stack.enter_context(_temporary())), compute))
+    folder = Path(stack.enter_context(_temporary()))
     mine = recipe.model_copy(update={"model": recipe.model.model_copy(update={"path": str(path)})})
     try:
         return _sourced(_made(folder, mine, MIN_OPSET), folder)
@@ -124,6 +126,30 @@ def source_once(path: Path, recipe: Recipe, stack: ExitStack) -> Sourced:
             with tempfile.NamedTemporaryFile(prefix="edgewright-source-", suffix=".log", delete=False) as kept:
                 keep_log(error, Path(kept.name))
         raise
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="edgewright-")
+
+
+def _in_folder(folder: Path, compute: Callable[[Path], dict[str, Any]]) -> StageResult:
+    return StageResult(compute(folder), folder, reused=False)
+
+
+def _cut(path: Path, stage: Callable[[Callable[[Path], dict[str, Any]]], StageResult]) -> Sourced:
+    """An ONNX file as it is, or without what its exporter put behind the network."""
+    model = load_model(path)
+    ended = remove_ending(model)
+    if ended is None:
+        return Sourced(path)
+
+    def compute(folder: Path) -> dict[str, Any]:
+        save_model(ended.model, folder / path.name)
+        return {"onnx": path.name, "findings": [finding.to_json() for finding in ended.findings]}
+
+    result = stage(compute)
+    findings = tuple(Finding.from_json(finding) for finding in result.data["findings"])
+    return Sourced(result.folder / result.data["onnx"], findings=findings)
 
 
 def _made(folder: Path, recipe: Recipe, opset: int) -> dict[str, Any]:

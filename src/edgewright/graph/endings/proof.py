@@ -40,7 +40,8 @@ def largest_gap(whole: Model, cut: Cut, samples: Iterable[Feeds]) -> float:
         boxes, scores = found[cut.boxes][0], found[cut.scores][0]
         if cut.by == "topk":
             boxes, scores = _corners(boxes, shape), scores.T
-        worst, seen = max(worst, *(_gap(row, boxes, scores) for row in rows[rows[:, 0] >= 0]), 0.0), True
+        gaps = [_gap(row, boxes, scores) for row in rows[rows[:, 0] >= 0]]
+        worst, seen = max([worst, *gaps]), seen or bool(gaps)
     return worst if seen else float("inf")
 
 
