@@ -189,6 +189,18 @@ class FromSource(Protocol):
 
 
 @runtime_checkable
+class ChecksProgram(Protocol):
+    """A backend from source that can tell by a file's name that it will not read it: before minutes are spent."""
+
+    def check_program(self, program: Path) -> None:
+        """Look at the name of the framework's program; the file need not be the one that is built.
+
+        Raises:
+            UserError: it is of a form that the target cannot read.
+        """
+
+
+@runtime_checkable
 class OwnControls(Protocol):
     """A backend that cannot build ONNX control models, and has some in its own framework."""
 

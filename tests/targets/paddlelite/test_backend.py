@@ -18,6 +18,7 @@ from edgewright.targets.paddlelite.review import review
 from edgewright.targets.paddlelite.session import LiteSession
 from edgewright.targets.registry import get_backend
 from edgewright.toolchains.environments import Environment
+from edgewright.workflow.given import check_source
 from tests.targets.paddlelite.files import nb_bytes
 from tests.targets.paddlelite.test_place import artifact
 
@@ -58,6 +59,14 @@ def test_a_program_of_paddle_3_is_refused_with_what_to_do(tmp_path: Path) -> Non
         open_backend("x86").build_from(replace(origin, program=Path("model.json")), model, "float", tmp_path)
     assert "PIR" in failure.value.why
     assert "2.6.2" in failure.value.todo
+
+
+def test_a_program_of_paddle_3_is_refused_before_any_work(tmp_path: Path) -> None:
+    """Paddle 3 would have to be installed, and the model be converted, only to be refused then."""
+    (tmp_path / "model.json").write_text('{"base_code": {"magic": "pir"}, "program": {}}', encoding="utf-8")
+    (tmp_path / "model.pdiparams").write_bytes(b"\0" * 64)
+    with pytest.raises(UserError, match="cannot read this program"):
+        check_source("paddlelite/x86", open_backend("x86"), tmp_path)
 
 
 @pytest.mark.parametrize("gone", ["program", "weights"])

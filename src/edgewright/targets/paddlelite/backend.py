@@ -15,7 +15,7 @@ from edgewright.quant.plan import PrecisionPlan
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Feeds, Outputs, Samples
 from edgewright.targets.facts import capabilities_of, load_facts
-from edgewright.targets.paddlelite.build import FILE, build_file
+from edgewright.targets.paddlelite.build import FILE, build_file, check_program
 from edgewright.targets.paddlelite.control import CONTROLS, run_control
 from edgewright.targets.paddlelite.nb import read_nb
 from edgewright.targets.paddlelite.place import require_place, require_version
@@ -81,6 +81,10 @@ class PaddleLiteBackend:
             why="Paddle Lite reads Paddle's own files only: a .pdmodel with its .pdiparams",
             todo="name the folder that PaddleDetection exported, or the .pdmodel, instead of the ONNX file",
         )
+
+    def check_program(self, program: Path) -> None:
+        """Refuse the program format of Paddle 3 before any work."""
+        check_program(program)
 
     def build_from(self, origin: Origin, model: Model, precision: str, folder: Path) -> Artifact:
         """Ask Paddle Lite for every op, optimise, and read back what lies in the file."""

@@ -73,6 +73,17 @@ def build_file(made: Environment, origin: Origin, model: Model, chip: str, preci
     return BuiltFile(nb, {**_told(nb), **_boundary(nb, origin, model), **how})
 
 
+def check_program(program: Path) -> None:
+    """See `targets.backend.ChecksProgram`."""
+    if program.suffix != ".pdmodel":
+        raise UserError(
+            "Paddle Lite cannot read this program",
+            where=str(program),
+            why="it reads .pdmodel; this is the program format of Paddle 3 (PIR), which no release of it knows",
+            todo="export the model again with PaddlePaddle 2.6.2, or choose paddle/cpu",
+        )
+
+
 def _optimised(made: Environment, arguments: Mapping[str, Any], work: Path) -> tuple[NbFile, bytes]:
     call_worker(made, "optimise", arguments, work)
     written = settled((work / FILE).read_bytes())
@@ -81,13 +92,7 @@ def _optimised(made: Environment, arguments: Mapping[str, Any], work: Path) -> t
 
 def _write_program(origin: Origin, wording: Wording, work: Path, *, shelter: bool) -> dict[str, int]:
     """The program as opt wants it; what was done to it, see `program.reworded`."""
-    if origin.program.suffix != ".pdmodel":
-        raise UserError(
-            "Paddle Lite cannot read this program",
-            where=str(origin.program),
-            why="it reads .pdmodel; this is the program format of Paddle 3 (PIR), which no release of it knows",
-            todo="export the model again with PaddlePaddle 2.6.2, or choose paddle/cpu",
-        )
+    check_program(origin.program)
     for path in (origin.program, origin.weights):
         if not path.is_file():
             raise ModelError("a file of the Paddle model is missing", where=str(path))
