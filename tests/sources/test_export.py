@@ -97,6 +97,7 @@ def test_no_program(tmp_path: Path) -> None:
         (PROGRAM[:3], "cut short"),
         (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "cut short"),
         (b"\x22\x02\x08\x00", "no block"),
+        (b"\x7a\x00" + PROGRAM, "programs have not (15)"),
         (b"PK\x03\x04 a zip file by mistake", "damaged"),
         (b"\x08\x08\x12\x07pytorch", "damaged"),
         (bytes(range(1, 200)), "damaged"),
