@@ -11,7 +11,7 @@ from edgewright.toolchains.install import install, probe
 from edgewright.toolchains.vendors import vendor_spec, vendors
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
-MOST_MB = {"paddle": 800, "rockchip": 600, "sophgo": 1700}
+MOST_MB = {"paddle": 800, "paddlelite": 250, "rockchip": 600, "sophgo": 1700}
 
 
 @pytest.mark.parametrize("vendor", vendors())

@@ -76,7 +76,26 @@ def test_a_message_whose_cause_is_known_is_not_repeated(tmp_path: Path, monkeypa
     assert found.failures["oneDNN on"] == "The op has no kernel."
 
 
+def test_where_only_one_way_runs_another_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a model that turns rounding into another answer would be held against the conversion."""
+
+    def answer(options: Any, at: Path) -> Any:
+        return died(at) if options.onednn == "on" else 2.0 if options.ir_optim is False else 1.0
+
+    found = ways(tmp_path, monkeypatch, answer, batch=False)
+    assert list(found.outputs) == ["oneDNN off", "oneDNN off, the program not optimised"]
+    assert [outputs[0]["mine"].tolist() for outputs in found.outputs.values()] == [[[1.0]], [[2.0]]]
+    alone = ways(
+        tmp_path,
+        monkeypatch,
+        lambda options, at: 1.0 if options.onednn == "off" and options.ir_optim is None else died(at),
+        batch=False,
+    )
+    assert (list(alone.outputs), len(alone.failures)) == (["oneDNN off"], 2)
+
+
 def test_an_export_that_runs_in_no_way_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proven, "with_remedies", lambda error, *_: error)  # which asks other versions
     with pytest.raises(WorkerFailed) as caught:
         ways(tmp_path, monkeypatch, lambda options, at: died(at))
     assert "it was tried with oneDNN off, oneDNN on" in caught.value.why

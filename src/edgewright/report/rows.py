@@ -16,7 +16,7 @@ class VariantRow:
         latency: with its origin ("measured 41 ms").
         metric: value of the task metric; `metric_name` says of which.
         change: value minus reference, signed: a loss of AP is negative.
-        verdict: "reference", "passes" or "fails", and what a reader must know at once.
+        verdict: "reference", "passes", "fails" or "not run", and what a reader must know at once.
         word: the bare verdict of the variant, for colour.
         ships: whether this variant is the one in the bundle.
     """
@@ -80,6 +80,8 @@ def _row(variant: Variant, report: RunReport) -> VariantRow:
 def _verdict(variant: Variant, report: RunReport) -> str:
     if variant.verdict == "reference":
         return "reference"
+    if variant.verdict == "not run":
+        return "not run"
     if variant.verdict == "failed":
         limit = finite(report.data.get("max_drop"))
         lost_points = variant.metric is not None and variant.metric.higher_is_better and variant.drop is not None

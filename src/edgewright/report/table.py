@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 SHOWN = {Severity.ERROR: 8, Severity.WARNING: 4, Severity.INFO: 2}  # findings of one code that a terminal shows
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_VERDICT_STYLE = {"passed": "green", "failed": "bold red", "reference": "dim"}
+_VERDICT_STYLE = {"passed": "green", "failed": "bold red", "reference": "dim", "not run": "yellow"}
 
 
 def variants_table(report: RunReport, *, encoding: str = "utf-8") -> Table:

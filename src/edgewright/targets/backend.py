@@ -32,6 +32,8 @@ class Capabilities:
         target: `vendor/chip`.
         title: the name that people use.
         precisions: "float", "int8", "int16", as the chip has them.
+        weight_only: those of `precisions` in which weights are stored and nothing is computed: they take no calibration
+            and no plan.
         fusion: which tensors have a grid.
         min_opset, max_opset: opsets that the toolchain reads.
         latency: where latency figures come from ("measured", "simulated", "estimated", "none").
@@ -42,6 +44,8 @@ class Capabilities:
         ran_on: where figures come from, in words ("RKNN-Toolkit2 2.3.2, simulator"); empty where the toolchain's names
             and versions say it.
         needs_samples: whether building looks at calibration images.
+        stand_in: another target of the same toolchain that computes the same program and runs here, for one that does
+            not.
         float_tolerance: relative L2 error that the chip's float arithmetic explains (1e-3 for 32 bits, more for 16).
     """
 
@@ -59,6 +63,8 @@ class Capabilities:
     ran_on: str = ""
     needs_samples: bool = False
     float_tolerance: float = 1e-3
+    weight_only: tuple[str, ...] = ()
+    stand_in: str = ""
 
 
 class Session(Protocol):
@@ -179,6 +185,18 @@ class FromSource(Protocol):
         Raises:
             UserError: the target cannot run this model, or not in this precision.
             ToolchainError: the toolchain failed.
+        """
+
+
+@runtime_checkable
+class ChecksProgram(Protocol):
+    """A backend from source that can tell by a file's name that it will not read it: before minutes are spent."""
+
+    def check_program(self, program: Path) -> None:
+        """Look at the name of the framework's program; the file need not be the one that is built.
+
+        Raises:
+            UserError: it is of a form that the target cannot read.
         """
 
 

@@ -13,7 +13,7 @@ from edgewright.targets.facts import load_facts
 from edgewright.targets.naming import TargetName, parse_target
 from edgewright.toolchains.vendors import vendor_spec, vendors
 
-VENDORS: tuple[str, ...] = ("onnxruntime", "paddle", "rockchip", "sophgo")
+VENDORS: tuple[str, ...] = ("onnxruntime", "paddle", "paddlelite", "rockchip", "sophgo")
 """Folders beside this file, one a vendor, each with `facts.toml` and a `backend` module with
 `open_backend(chip, version)`."""
 

@@ -20,7 +20,7 @@ __all__ = [
     "VerdictWord",
 ]
 
-VerdictWord = Literal["reference", "passed", "failed"]
+VerdictWord = Literal["reference", "passed", "failed", "not run"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Variant:
         drop: reference minus value, in points; None for the reference.
         parts: error by part against the source model.
         latency: None when nothing could be measured.
-        verdict: "reference", "passed" or "failed".
+        verdict: "reference", "passed", "failed", or "not run" where nothing was measured.
         reasons: why it failed, one line each.
         ops: number of ops at each precision, as read back.
         artifact_digest: SHA-256 of what was built.
@@ -166,13 +166,13 @@ class Verdict:
     """The answer to: does the chip compute what was trained?
 
     Attributes:
-        word: "passed" or "failed".
+        word: "passed", "failed", or "not run": it was built for a target that does not run here.
         target: `vendor/chip`.
         variant: name of the variant that ships; empty when none passed.
         summary: one sentence.
     """
 
-    word: Literal["passed", "failed"]
+    word: Literal["passed", "failed", "not run"]
     target: str
     variant: str
     summary: str

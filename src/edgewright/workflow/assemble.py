@@ -25,6 +25,7 @@ from edgewright.workflow.notes import is_void, stage_notes
 from edgewright.workflow.pictures import side_by_side
 from edgewright.workflow.prepared import PreparedModel
 from edgewright.workflow.recipe import Recipe
+from edgewright.workflow.unrun import Unrun, unrun_verdict
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.versions import library_versions
 
@@ -44,6 +45,8 @@ class Material:
     calibration: ImageFiles
     repairs: tuple[Mapping[str, Any], ...]
     command: str
+    unrun: tuple[Unrun, ...] = ()
+    stand_in: str = ""
 
     @property
     def images(self) -> ImageFiles:
@@ -64,7 +67,8 @@ def assemble(material: Material) -> Outcome:
         )
         for one in material.built
     ]
-    shipped = choose(material.recipe.precision, variants)
+    # figures of another target prove nothing of this one
+    shipped = None if material.unrun else choose(material.recipe.precision, variants)
     findings = [
         *material.prepared.findings,
         *material.findings,
@@ -73,11 +77,12 @@ def assemble(material: Material) -> Outcome:
             for one, row in zip(material.built, variants, strict=True)
             for finding in (_harmless(one.findings) if row.verdict == "passed" else one.findings)
         ),
+        *(finding for one in material.unrun for finding in one.findings),
         *stage_notes(material.built, material.allowed),
     ]
     report = RunReport(
         verdict=_verdict(material, shipped, variants),
-        variants=tuple(variants),
+        variants=(*variants, *(one.row() for one in material.unrun)),
         findings=tuple(_unique(findings)),
         model=material.prepared.source,
         head=material.prepared.head.to_json(),
@@ -116,6 +121,8 @@ def choose(precisions: Sequence[str], variants: Sequence[Variant]) -> Variant | 
 
 def _verdict(material: Material, shipped: Variant | None, variants: Sequence[Variant]) -> Verdict:
     target = material.recipe.target
+    if material.unrun:
+        return unrun_verdict(target, material.unrun, material.stand_in)
     if shipped is not None:
         figure = ""
         if shipped.metric is not None and shipped.drop is not None:

@@ -117,6 +117,10 @@ def _fails(result: ControlResult) -> str:
     )
 
 
+def _unrun(result: ControlResult) -> str:
+    return f"the control model {result.control} is built in {result.precision}; what it computes cannot be seen here"
+
+
 def _untried(result: ControlResult) -> str:
     return f"no control model can tell whether model or toolchain is to blame: this chip has no {result.precision}"
 
@@ -125,5 +129,6 @@ _SENTENCES: dict[str, Callable[[ControlResult], str]] = {
     "ok": _right,
     "wrong": _wrong,
     "fails": _fails,
+    "not run": _unrun,
     "not on this chip": _untried,
 }

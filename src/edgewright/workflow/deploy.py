@@ -40,6 +40,7 @@ from edgewright.workflow.recipe import AUTO, Recipe
 from edgewright.workflow.run_dir import RunDir
 from edgewright.workflow.sourced import Sourced, source_key, source_stage, target_of
 from edgewright.workflow.timing import latency_stage
+from edgewright.workflow.unrun import build_unrun, measuring_backend, stands_in, variant_name
 from edgewright.workflow.variants import Built, Workshop
 from edgewright.workflow.vendor_rows import check_methods
 from edgewright.workflow.versions import code_digest, library_versions
@@ -71,7 +72,7 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """ "passed" or "failed"."""
+        """ "passed", "failed", or "not run" where the target does not run here."""
         return self.report.verdict.word
 
     @property
@@ -108,7 +109,8 @@ def run_deploy(recipe: Recipe, out: Path | None = None, progress: Progress | Non
     check_methods(recipe.target, recipe.quantise.vendor_calibration, recipe.precision, backend)
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after an hour of calibration
-    data = find_data(recipe.data, quantised=any(choice != "float" for choice in recipe.precision))
+    calibrated = set(recipe.precision) - {"float", *backend.capabilities().weight_only}
+    data = find_data(recipe.data, quantised=bool(calibrated))
     path = out or Path("runs") / f"{source_name(source)}-{recipe.target.rpartition('/')[2]}"
     with RunDir.open(path) as run:
         job = _Job(recipe, run, backend, data, progress or Quiet(), command)
@@ -174,23 +176,27 @@ class _Job:
             float_relative_l2=able.float_tolerance,
             parts=_part_limits(self.recipe, task),
         )
-        workshop = self._workshop(sourced, prepared, task, evaluation)
+        measuring = measuring_backend(self.backend)
+        unrun = measuring is not self.backend
+        workshop = self._workshop(measuring, sourced, prepared, task, evaluation)
         wanted = dict.fromkeys(("float", *self.recipe.precision))
         self.notes += issue_notes(self.backend, prepared.load(), task.head.family, wanted)
         with Meanwhile[Calibrated]() as meanwhile:
             if not workshop.from_source and self._calibrates(prepared) and toolchain_version(self.backend) is not None:
                 meanwhile.start(lambda quiet: self._calibrated(prepared, self._observer, None, quiet))
-            built = [workshop.make("float", "float", None)]
+            built = [workshop.make(self._name("float"), "float", None)]
             ready = meanwhile.result()
         self.notes += label_notes(task, built[0], evaluation)
         if workshop.from_source:
-            built += [workshop.make(one, one, None) for one in self.recipe.precision if one != "float"]
+            built += [workshop.make(self._name(one), one, None) for one in self.recipe.precision if one != "float"]
         elif self.recipe.precision != ("float",):
             built += self._quantised(prepared, workshop, allowed, ready)
         failing = failing_precision(built, allowed)
-        if failing is not None and not self._void and toolchain_version(self.backend) is not None:
-            self.notes.append(blame_note(self.backend, task.head.family, failing, self.progress))
-        latencies, slow = latency_stage(self.run, self.key, workshop, built)
+        tooled = toolchain_version(self.backend) is not None
+        if failing is not None and failing not in able.weight_only and not self._void and tooled:
+            self.notes.append(blame_note(measuring, task.head.family, failing, self.progress))
+        latencies, slow = latency_stage(self.run, self.key, workshop, built) if not unrun else ({}, [])
+        own = self._workshop(self.backend, sourced, prepared, task, evaluation) if unrun else None
         return assemble(
             Material(
                 recipe=self.recipe,
@@ -204,13 +210,23 @@ class _Job:
                 calibration=self.data.calibration,
                 repairs=self.repairs,
                 command=self.command,
+                unrun=build_unrun(own, ("float", *self.recipe.precision)) if own is not None else (),
+                stand_in=able.stand_in if unrun else "",
             )
         )
 
-    def _workshop(self, sourced: Sourced, prepared: PreparedModel, task: Task, evaluation: ImageFiles) -> Workshop:
+    def _name(self, precision: str) -> str:
+        """What the table calls a variant that has no plan."""
+        able = self.backend.capabilities()
+        name = variant_name(self.backend, precision)
+        return name if able.runs_here or not able.stand_in else stands_in(name, able.stand_in)
+
+    def _workshop(
+        self, backend: Backend, sourced: Sourced, prepared: PreparedModel, task: Task, evaluation: ImageFiles
+    ) -> Workshop:
         return Workshop(
             self.run,
-            self.backend,
+            backend,
             self.progress,
             self.key,
             sourced,

@@ -24,6 +24,8 @@ from edgewright.toolchains.vendors import known, vendor_spec, vendors
 from edgewright.workflow.progress import Progress, Quiet
 
 MB = 1_000_000
+_FINE = ("ok", "not run", "not on this chip")
+"""States of a control in which nothing needs doing here."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class TargetHealth:
     @property
     def in_order(self) -> bool:
         """Whether everything that the chip can do comes out right."""
-        return all(result.state in ("ok", "not on this chip") for result in self.results)
+        return all(result.state in _FINE for result in self.results)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
@@ -175,7 +177,7 @@ def examine_target(
                 place = folder / f"{task.name}-{precision}"
                 place.mkdir(parents=True)
                 result = task.run(precision, place)
-                if result.state in ("ok", "not on this chip"):
+                if result.state in _FINE:
                     shutil.rmtree(place, ignore_errors=True)
                 else:
                     issues[task.name, precision] = _known(backend, task.ops(), task.name, precision)

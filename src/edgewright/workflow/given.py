@@ -9,7 +9,8 @@ from edgewright.data.labels import Labels, load_labels
 from edgewright.errors import TargetMismatch, UserError
 from edgewright.graph.io import load_model
 from edgewright.sources import is_folder_source, source_kind
-from edgewright.targets.backend import Backend, FromSource
+from edgewright.sources.paddle.export import find_export
+from edgewright.targets.backend import Backend, ChecksProgram, FromSource
 from edgewright.tasks.names import class_names
 from edgewright.workflow.conclude import RECIPE
 from edgewright.workflow.inputs import ImageFiles
@@ -67,10 +68,10 @@ def check_model_file(path: Path) -> None:
 
 
 def check_source(target: str, backend: Backend, path: Path) -> None:
-    """Refuse an ONNX model for a target that builds from a framework's own files.
+    """Refuse a model that is not of the framework whose own files a target builds from.
 
     Raises:
-        UserError: the model is not of that framework.
+        UserError: the model is not of that framework, or of a form that the target cannot read.
     """
     kind = source_kind(path)
     if isinstance(backend, FromSource) and kind.name != backend.framework:
@@ -81,6 +82,8 @@ def check_source(target: str, backend: Backend, path: Path) -> None:
             todo="name the export that the model came from (a folder of PaddleDetection, or its program), or choose "
             "another --target",
         )
+    if isinstance(backend, ChecksProgram):
+        backend.check_program(find_export(path).program)
 
 
 def check_here(target: str, backend: Backend) -> None:

@@ -22,7 +22,8 @@ _AS_FAR = 2.0
 """Times the framework's own spread that a third runtime, with roundings of its own, may be away."""
 _CONTRACT_EXPLAINED = 1e-5
 """Of the largest value: what a mean and a standard deviation rounded to float32 explain."""
-_DECIDING = ("top_k", "argsort", "argmax", "arg_max", "arg_min", "round", "floor", "unique", "where_index", "nonzero")
+_CHOOSING = ("top_k", "topk", "argsort", "argmax", "arg_max", "arg_min", "unique", "where_index", "nonzero")
+_DECIDING = (*_CHOOSING, "round", "floor")
 """Ops, or beginnings of their names, whose answer jumps where two values are nearly equal."""
 
 

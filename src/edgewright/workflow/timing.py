@@ -23,15 +23,18 @@ def latency_stage(
 ) -> tuple[dict[str, Latency], list[Finding]]:
     """Latency by variant name, and a finding for each quantised variant that is not faster than float.
 
-    Nothing is measured where the target's figures come from elsewhere.
+    Nothing is measured where the target's figures come from elsewhere. Variants whose weights only are stored in
+    integers compute in float: nobody expects them to be faster.
     """
-    source = workshop.backend.capabilities().latency
+    able = workshop.backend.capabilities()
+    source = able.latency
     if source != "measured":
         told = {one.name: _told(one, source) for one in built}
         return {name: latency for name, latency in told.items() if latency is not None}, []
     latencies = time_variants(run, key, workshop, built)
     float_latency = latencies[built[0].name]
-    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in built if not one.is_float]
+    faster = [one for one in built if not one.is_float and one.precision not in able.weight_only]
+    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in faster]
     return latencies, [finding for finding in slow if finding is not None]
 
 

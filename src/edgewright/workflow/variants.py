@@ -203,6 +203,14 @@ class Workshop:
         reviewed = (*findings, *backend.review(artifact, plan), *measured.findings)
         return Built(name, precision, plan, artifact, measured, stage, reviewed, restore)
 
+    def build(self, name: str, precision: str) -> Artifact:
+        """Build from source without measuring, for a target whose artifacts do not run here.
+
+        Raises:
+            UserError, ToolchainError: as `Backend.build`.
+        """
+        return self._build(name, precision, None, None, draft=False)
+
     def ran_on(self, built: Built) -> str:
         """Where a variant's figures come from, and on how many images they rest where these are not all."""
         if built.artifact.read_back.get("most_images") is not None:

@@ -30,7 +30,7 @@ from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.backend import Backend, Outputs
 from edgewright.verify.part_error import PartErrors
 
-State = Literal["ok", "wrong", "fails", "not on this chip"]
+State = Literal["ok", "wrong", "fails", "not run", "not on this chip"]
 _CALIBRATION, _EVALUATION = 8, 4
 _QUANTISED_FLOOR = 0.1
 """Relative L2 that 8 bits may cost these networks on any chip: 1 to 5 % were measured, and chips round differently."""
@@ -45,7 +45,7 @@ class ControlResult:
     Attributes:
         control, precision: which.
         state: "ok"; "wrong": it was built and runs, but computes something else; "fails": the toolchain refuses or
-            dies; "not on this chip".
+            dies; "not run": it was built, for a target that does not run here; "not on this chip".
         errors: relative L2 of each part against float ONNX Runtime; None where the part is not finite.
         allowed: the largest that counts as ok, by part.
         cause: why it fails, in words; empty when it does not.

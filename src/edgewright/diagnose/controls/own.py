@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from edgewright.diagnose.controls.judge import ControlResult
-from edgewright.errors import EdgewrightError
+from edgewright.errors import EdgewrightError, TargetMismatch
 from edgewright.targets.backend import OwnControls
 
 
@@ -24,6 +24,9 @@ def run_own(backend: OwnControls, name: str, precision: str, tolerance: float, f
     started = time.monotonic()
     try:
         errors = backend.run_own_control(name, folder)
+    except TargetMismatch as error:
+        seconds = round(time.monotonic() - started, 3)
+        return ControlResult(name, precision, "not run", cause=error.why or error.what, seconds=seconds)
     except EdgewrightError as error:
         return ControlResult(
             name,

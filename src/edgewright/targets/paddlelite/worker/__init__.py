@@ -1,0 +1,1 @@
+"""What runs inside Paddle Lite's environment: standard library, NumPy and `paddlelite` only."""
