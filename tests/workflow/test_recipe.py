@@ -71,3 +71,19 @@ def test_bad_files(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not valid TOML"):
         load_recipe(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    ("target", "precision"),
+    [
+        ("onnxruntime/cpu", ("int8",)),
+        ("rockchip/rv1106", ("int8",)),
+        ("rockchip/rk2118", ("float",)),
+        ("paddle/cpu", ("float",)),
+        ("paddlelite/x86", ("float",)),  # its int8 is a way of storing weights
+        ("no/such", ("int8",)),  # told where the target is opened
+    ],
+)
+def test_without_a_precision_the_target_says_which(target: str, precision: tuple[str, ...]) -> None:
+    assert make_recipe({**BASE, "target": target}).precision == precision
+    assert make_recipe({**BASE, "target": target, "precision": ["int16"]}).precision == ("int16",)

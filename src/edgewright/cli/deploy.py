@@ -39,7 +39,9 @@ def command(
     precision: Annotated[
         _Text,
         typer.Option(
-            "--precision", metavar="P[,P]", help="float, int8 or int16, in order of preference. [default: int8]"
+            "--precision",
+            metavar="P[,P]",
+            help="float, int8 or int16, in order of preference. [default: int8, or float where nothing else computes]",
         ),
     ] = None,
     max_drop: o.MaxDrop = None,

@@ -23,7 +23,7 @@ def deploy(
     calibration: AnyPath | None = None,
     target: str = "onnxruntime/cpu",
     task: str | None = None,
-    precision: str | Sequence[str] = "int8",
+    precision: str | Sequence[str] | None = None,
     max_drop: float | None = None,
     max_parts: Mapping[str, float] | None = None,
     repair: bool = True,
@@ -51,7 +51,8 @@ def deploy(
         calibration: a folder of images to calibrate on; without it every other image of `images` is taken.
         target: `vendor/chip`, or `vendor/chip==VERSION`; see `target_names`.
         task: head family, to overrule recognition; "tensors" compares outputs only.
-        precision: "float", "int8", "int16", or several in order of preference ("int8,float").
+        precision: "float", "int8", "int16", or several in order of preference ("int8,float"); None: "int8" where the
+            target computes in it, else "float".
         max_drop: allowed drop of the task metric in points; None: 1.0 with labels, 5.0 without.
         max_parts: allowed relative L2 of single parts ("boxes"), whatever the task metric says.
         repair: whether to mend a variant that falls short.
@@ -91,7 +92,7 @@ def deploy(
         "model": {**of_model, "input_shapes": dict(input_shapes or {}), "skip_prepare": skip_prepare},
         "data": {"images": images, "labels": labels, "calibration": calibration, "allow_skip": allow_skip},
         "target": target,
-        "precision": [word.strip() for word in words],
+        "precision": None if words is None else [word.strip() for word in words],
         "contract": dict(contract or {}),
         "quantise": {"observer": observer, "vendor_calibration": list(vendor_calibration) or None},
         "verify": {"max_drop": max_drop, "parts": dict(max_parts or {}), "repair": repair},

@@ -13,6 +13,7 @@ from edgewright.data.contract import Contract
 from edgewright.errors import UserError
 from edgewright.files import is_text
 from edgewright.repair.budget import parse_budget
+from edgewright.targets.registry import get_backend
 from edgewright.toml_io import TOMLDecodeError, dumps_toml, loads_toml
 
 PrecisionChoice = Literal["float", "int8", "int16"]
@@ -216,8 +217,11 @@ def make_recipe(data: Mapping[str, Any], where: str = "") -> Recipe:
     Raises:
         UserError: naming the first key that is wrong.
     """
+    given = dict(data)
+    if given.get("precision") is None:
+        given["precision"] = usual_precision(given.get("target", Recipe.model_fields["target"].default))
     try:
-        recipe = Recipe.model_validate(data)
+        recipe = Recipe.model_validate(given)
         _check_paths(recipe)
         return recipe
     except ValidationError as error:
@@ -227,6 +231,19 @@ def make_recipe(data: Mapping[str, Any], where: str = "") -> Recipe:
             why=_first_problem(error),
             todo="`edgewright deploy --help` lists options and their values",
         ) from None
+
+
+def usual_precision(target: object) -> tuple[str, ...]:
+    """The precision that is meant where none is named: int8, or float on targets that compute in nothing else.
+
+    Args:
+        target: what the recipe says; what is no target is told by `get_backend`, where it is used.
+    """
+    try:
+        able = get_backend(str(target)).capabilities()
+    except UserError:
+        return ("int8",)
+    return ("int8",) if "int8" in set(able.precisions) - set(able.weight_only) else ("float",)
 
 
 def _check_paths(recipe: Recipe) -> None:
