@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from edgewright.graph.rewrites import InexactRewrite, apply_rewrite
+from edgewright.repair.account import refused
 from edgewright.repair.budget import parse_budget
 from edgewright.repair.candidate import Candidate
-from edgewright.repair.remedies import KINDS, REMEDIES, Kind
+from edgewright.repair.remedies import KINDS, REMEDIES, Kind, rewriting
 from edgewright.repair.result import Entry, SearchResult
 from edgewright.repair.search import Search
 from edgewright.repair.widen import WIDENINGS
@@ -70,6 +72,28 @@ def test_the_one_remedy_that_helps_is_found(memory: Memory, name: str) -> None:
     assert [entry.remedy for entry in best.candidate.applied] == [name]
     assert found.ended == ""
     assert len(bench.confirmed) <= 3, "trials choose; what they favour is confirmed"
+
+
+def test_a_rewrite_that_is_not_exact_is_left_out_and_told(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed_the_model(*args: object) -> None:
+        asked.append(args)
+        raise InexactRewrite("the rewrite 'rescale-boxes' is not exact on this model", why="'answer' differs")
+
+    asked: list[object] = []
+    monkeypatch.setattr(rewriting, "apply_rewrite", fails_for("rescale-boxes", changed_the_model))
+    found = search(FakeBench(memory, mended_by("split-outputs")))
+    assert found.best is not None
+    assert found.best.passed
+    assert has(found.best.candidate, "split-outputs")
+    assert len(asked) == 1, "what is not exact is not proposed again"
+    (finding,) = refused(found)
+    assert (finding.code, finding.where) == ("EW610", "rescale-boxes")
+    assert "'answer' differs" in finding.message
+
+
+def fails_for(name: str, failure: Callable[..., None]) -> Callable[..., object]:
+    """`apply_rewrite`, but for one rewrite."""
+    return lambda given, *rest: failure(given) if given == name else apply_rewrite(given, *rest)
 
 
 def test_a_remedy_that_helps_only_beside_another_is_found(memory: Memory) -> None:

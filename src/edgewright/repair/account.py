@@ -53,6 +53,14 @@ def unbuilt(result: SearchResult) -> list[Finding]:
     ]
 
 
+def refused(result: SearchResult) -> list[Finding]:
+    """EW610 for each remedy that would have changed what the model computes."""
+    return [
+        Finding("EW610", Severity.WARNING, name, f"Left out of the search: {why}.", {"remedy": name})
+        for name, why in result.refused.items()
+    ]
+
+
 def _what_it_takes(result: SearchResult, allowed: Collection[Kind], budget: str) -> str:
     if result.ended:
         return f"The search ended early ({result.ended}): give it more, it goes on where it stopped."

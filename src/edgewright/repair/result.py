@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgewright.repair.bench import Confirmation, Trial
@@ -66,10 +67,12 @@ class SearchResult:
     Attributes:
         entries: everything that was tried.
         ended: why the search ended early; empty when it came to its end.
+        refused: remedies that would have changed what the model computes, and how that was seen.
     """
 
     entries: tuple[Entry, ...]
     ended: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def confirmed(self) -> tuple[Entry, ...]:
@@ -104,6 +107,7 @@ class SearchResult:
         return {
             "schema": 1,
             "ended": self.ended,
+            "refused": dict(self.refused),
             "best": best.candidate.name if best else None,
             "passed": bool(best and best.passed),
             "front": [entry.candidate.name for entry in self.front],

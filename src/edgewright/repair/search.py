@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from edgewright.graph.rewrites import InexactRewrite
 from edgewright.repair.bench import Bench, Confirmation, Trial
 from edgewright.repair.budget import Budget
 from edgewright.repair.candidate import Candidate
@@ -53,13 +54,14 @@ class Search:
         """Search from a candidate that fell short."""
         self.entries: list[Entry] = []
         self._barred: set[str] = set()
+        self._refused: dict[str, str] = {}
         ended = ""
         try:
             self._run(start)
         except OutOfTime as reason:
             ended = str(reason)
             self._settle()
-        result = SearchResult(tuple(self.entries), ended)
+        result = SearchResult(tuple(self.entries), ended, self._refused)
         self.bench.save(result.to_json())
         return result
 
@@ -185,7 +187,12 @@ class Search:
             return None
         self._check_time()
         self.bench.tell(f"try {name}")
-        found = remedy.propose(candidate, self.bench)
+        try:
+            found = remedy.propose(candidate, self.bench)
+        except InexactRewrite as error:  # never used, and no reason to give up the others
+            self._barred.add(name)
+            self._refused[name] = f"{error.what}: {error.why}"
+            return None
         if found is not None and self.budget.exceeded_by(self.bench.cost(found)):
             return None
         return found
@@ -245,7 +252,7 @@ class Search:
         else:
             self.entries.append(Entry(candidate, self.bench.cost(candidate), trial, confirmation))
         if confirmation is not None:
-            self.bench.save(SearchResult(tuple(self.entries), "").to_json())
+            self.bench.save(SearchResult(tuple(self.entries), "", self._refused).to_json())
 
     def _check_time(self) -> None:
         if self.bench.seconds_left() <= 0:

@@ -14,7 +14,7 @@ from edgewright.graph.model import Model
 from edgewright.quant.layout import default_precisions
 from edgewright.quant.plan import Precision, PrecisionPlan
 from edgewright.quant.profile import FusionProfile
-from edgewright.repair.account import nothing_suffices, unbuilt
+from edgewright.repair.account import nothing_suffices, refused, unbuilt
 from edgewright.repair.bench import Material
 from edgewright.repair.budget import Budget, parse_budget
 from edgewright.repair.candidate import Candidate
@@ -108,7 +108,7 @@ class Quantiser:
         return Quantised(
             built=tuple(built for candidate, built in order if candidate.digest in shown),
             repair={**result.to_json(), **said},
-            findings=(*unbuilt(result), *(() if short is None else (short,))),
+            findings=(*unbuilt(result), *refused(result), *(() if short is None else (short,))),
         )
 
     def _budget(self) -> Budget:

@@ -9,12 +9,13 @@ from edgewright.graph.rewrites import (  # noqa: I001 - the order of import is t
     split_joins,
 )
 from edgewright.graph.rewrites.apply import apply_rewrite, compose
-from edgewright.graph.rewrites.base import REWRITES, Rewrite, RewriteContext, Rewritten
+from edgewright.graph.rewrites.base import REWRITES, InexactRewrite, Rewrite, RewriteContext, Rewritten
 from edgewright.graph.rewrites.equalise import refusals
 from edgewright.graph.rewrites.restoration import Restorer
 
 __all__ = [
     "REWRITES",
+    "InexactRewrite",
     "Restorer",
     "Rewrite",
     "RewriteContext",

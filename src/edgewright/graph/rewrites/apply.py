@@ -13,7 +13,7 @@ from edgewright.errors import EdgewrightError, ModelError
 from edgewright.graph.model import Model
 from edgewright.graph.prepare import largest_difference
 from edgewright.graph.reference import Feeds, ReferenceSession
-from edgewright.graph.rewrites.base import REWRITES, Rewrite, RewriteContext, Rewritten
+from edgewright.graph.rewrites.base import REWRITES, InexactRewrite, Rewrite, RewriteContext, Rewritten
 from edgewright.graph.rewrites.editor import Editor
 from edgewright.graph.rewrites.kept_names import computed_otherwise, renamed_untouched
 from edgewright.graph.rewrites.restoration import Restorer, chain
@@ -44,7 +44,7 @@ def apply_rewrite(
 
     Raises:
         UserError: there is no rewrite of this name.
-        ModelError: the rewrite changed an output or a tensor that kept its name; a defect of the rewrite.
+        InexactRewrite: the rewrite changed an output or a tensor that kept its name; a defect of the rewrite.
         ToolchainError: ONNX Runtime failed on the samples.
     """
     chosen = REWRITES.get(rewrite) if isinstance(rewrite, str) else rewrite
@@ -153,8 +153,8 @@ def _close(reference: NDArray[Any], values: NDArray[Any]) -> bool:
     return bool(np.allclose(values, reference, rtol=_RELATIVE, atol=limit, equal_nan=True))
 
 
-def _broken(name: str, why: str) -> ModelError:
-    return ModelError(
+def _broken(name: str, why: str) -> InexactRewrite:
+    return InexactRewrite(
         f"the rewrite {name!r} is not exact on this model",
         why=why,
         todo="leave this rewrite out, and report the model to the maintainers of Edgewright",

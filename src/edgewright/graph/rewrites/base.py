@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from edgewright.errors import ModelError
 from edgewright.graph.model import Model
 from edgewright.registry import Registry
+
+
+class InexactRewrite(ModelError):
+    """A rewrite computes something else than the model did: it must not be used, whatever it promised."""
 
 
 @dataclass(frozen=True)
