@@ -71,6 +71,13 @@ def test_a_model_on_which_the_framework_disagrees_with_itself_as_much() -> None:
     assert found(1e-5, 0.035).severity is Severity.INFO
 
 
+def test_a_model_on_which_onnx_runtime_disagrees_with_itself_as_much() -> None:
+    found = conversion_note("net", ORIGIN, errors(0.1), 4, 1e-3, {"topk": 1}, 0.0, 0.09)
+    assert found.severity is Severity.WARNING
+    assert "ONNX Runtime differs from itself by 0.09 when it does not optimise" in found.message
+    assert conversion_note("net", ORIGIN, errors(0.1), 4, 1e-3, OPS, 0.0, 1e-6).severity is Severity.ERROR
+
+
 def test_a_framework_that_agrees_with_itself_says_nothing() -> None:
     ways = {"oneDNN off": errors(0.0), "oneDNN on": errors(1e-5)}
     assert stability_notes(ORIGIN, "oneDNN off", {}, ways, {way: errors(1e-6) for way in ways}) == []

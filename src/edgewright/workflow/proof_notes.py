@@ -35,6 +35,7 @@ def conversion_note(
     tolerance: float,
     ops: Mapping[str, int],
     own: float = 0.0,
+    onnx_own: float = 0.0,
 ) -> Finding:
     """EW123: how far ONNX Runtime is from the framework.
 
@@ -42,6 +43,7 @@ def conversion_note(
         tolerance: relative L2 that the target's float arithmetic explains.
         ops: of the framework's program, to say what to look at.
         own: largest relative L2 between two ways of running the framework: a conversion is not to blame for less.
+        onnx_own: the same of ONNX Runtime, with and without its optimisation.
     """
     worst = max(errors, key=_size)
     told = f"{origin.framework.title()} {origin.version}"
@@ -56,11 +58,13 @@ def conversion_note(
         if deciding
         else "No op of it sorts or rounds, so an op was converted to another function, or loses digits"
     )
-    shaky = own > EXPLAINED and _size(worst) <= _AS_FAR * own
+    spread = max(own, onnx_own)
+    shaky = spread > EXPLAINED and _size(worst) <= _AS_FAR * spread
     if shaky:
-        why += (
-            f". {told} differs from itself by {own:.2g} (EW124), so this speaks against the model, not the conversion"
-        )
+        who = f"{told} differs from itself by {own:.2g} (EW124)"
+        if onnx_own > own:
+            who = f"ONNX Runtime differs from itself by {onnx_own:.2g} when it does not optimise"
+        why += f". {who}: this speaks against the model, not the conversion"
     wrong = _size(worst) > tolerance and not shaky
     said = f"ONNX Runtime computes something else than {told}, on {images} images: {figure}. {why}."
     remedy = (

@@ -18,6 +18,7 @@ from edgewright.data.images import read_image
 from edgewright.errors import ToolchainError
 from edgewright.findings import Finding, listed
 from edgewright.graph.io import load_model
+from edgewright.graph.model import Model
 from edgewright.graph.origin import Origin
 from edgewright.graph.reference import ReferenceSession
 from edgewright.sources.paddle.prepared_images import as_paddle_prepares
@@ -134,13 +135,13 @@ def _proven(
     names = [spec.name for spec in model.outputs]
     samples = [{origin.inputs[0]: tensor, **origin.constants} for tensor in tensors]
     ways = _ways(folder, origin, samples, names, bool(sourced.facts.get("open_batch")), advance)
-    with ReferenceSession(model.data, name=model.name) as session:
-        onnx = [session({task.contract.input: tensor}) for tensor in tensors]
+    onnx, plain_onnx = (_by_onnx(model, task, tensors, optimise=optimise) for optimise in (True, False))
     errors = {way: part_errors(task, outputs, onnx) for way, outputs in ways.outputs.items()}
     apart = {way: part_errors(task, ways.outputs[ways.reference], outputs) for way, outputs in ways.outputs.items()}
     ops = sourced.facts.get("ops", {})
     own = max(largest(spread) for spread in apart.values())
-    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops, own)]
+    spreads = own, largest(part_errors(task, onnx, plain_onnx))
+    found = [conversion_note(model.name, origin, errors[ways.reference], len(tensors), tolerance, ops, *spreads)]
     found += stability_notes(origin, ways.reference, ways.repeated, apart, errors)
     found += [failure_note(origin, way, why, ways.reference) for way, why in ways.failures.items()]
     if sourced.steps:
@@ -149,6 +150,11 @@ def _proven(
         found.append(preprocessing_note(tensors, theirs, [path.name for path in images.paths], task.contract))
     advance()
     return found
+
+
+def _by_onnx(model: Model, task: Task, tensors: Sequence[NDArray[Any]], *, optimise: bool) -> list[Outputs]:
+    with ReferenceSession(model.data, name=model.name, optimise=optimise) as session:
+        return [session({task.contract.input: tensor}) for tensor in tensors]
 
 
 def part_errors(task: Task, reference: Sequence[Outputs], candidate: Sequence[Outputs]) -> tuple[PartError, ...]:
