@@ -78,7 +78,8 @@ def convert(
     """
     made = paddle_environment(version)
     work = folder / "normalise"
-    told = call_worker(made, "normalise", _files(export.program, export.weights), work).result
+    asked = {**_files(export.program, export.weights), "size": list(size)}
+    told = call_worker(made, "normalise", asked, work).result
     program = _moved(work, export, folder / NORMALISED)
     after = told["after"]
     image, shape = image_input(after["inputs"], size)
