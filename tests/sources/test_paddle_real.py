@@ -136,6 +136,8 @@ def test_the_best_of_queries_are_cut_and_proven(version: str, export: Export, im
     told = {finding.code: finding for finding in run.findings}
     cut = told["EW121"].evidence
     assert (cut["by"], len(cut["outputs"])) == ("topk", 2)
+    ops = run.report.provenance["source"]["ops"]
+    assert not {"topk", "top_k_v2", "floor"} & set(ops), "what was cut off must not be blamed"
     assert cut["gap"] < 1e-6
     assert "EW122" not in told, "scale and size belong to what was cut"
     assert max(told["EW123"].evidence["parts"].values()) < 1e-5
