@@ -25,7 +25,7 @@ from edgewright.workflow.bench import ExpectedPlans
 from tests.helpers import normal
 from tests.quant.graphs import model_of
 from tests.repair.fake_bench import FakeBench, Memory, pictures
-from tests.repair.nets import chain
+from tests.repair.nets import CPU, chain
 from tests.targets.sophgo.nets import network
 
 TAIL = ("Add_moved", "Mul_boxes", "Sigmoid_scores", "Concat_answer")
@@ -159,6 +159,35 @@ def test_unlike_branches_are_not_joined_on_one_grid(memory: Memory) -> None:
     for ours, theirs in zip(outputs(found), outputs(start), strict=True):
         np.testing.assert_allclose(ours["out"], theirs["out"], rtol=1e-4, atol=1e-5)
     assert damage(found, bench).total < 0.1 * damage(start, bench).total
+
+
+@pytest.mark.parametrize("shifts", [True, False])
+def test_channels_of_unlike_weights_are_computed_apart_where_a_chip_only_shifts(memory: Memory, shifts: bool) -> None:
+    """Small weights have few codes on a step for all of them, and the Conv behind makes their channels large again."""
+    sizes = np.array([1, 1, 0.01, 0.01], np.float32)[:, None, None, None]
+    first = (np.sign(normal(4, 1, 1, 1)) + 0.3 * normal(4, 1, 1, 1, seed=3).clip(-1, 1)) * sizes
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], name="first"),
+        helper.make_node("Relu", ["a"], ["r"], name="relu"),
+        helper.make_node("Conv", ["r", "w2"], ["out"], name="second"),
+    ]
+    second = normal(3, 4, 1, 1, seed=1) / sizes.reshape(1, 4, 1, 1)
+    model = model_of(nodes, ["out"], [1, 1, 8, 8], w1=np.abs(first).astype(np.float32), w2=second)
+    parts = (Part("out", "out", 0, 0, None, "other", 1),)
+    profile = replace(CPU, shift_only=shifts, per_channel_weights=not shifts)
+    fit = FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile)
+    found = REMEDIES.get("split-channels").propose(fit.start(), fit)
+    if not shifts:
+        assert found is None, "weights have a step for each channel there"
+        return
+    assert found is not None
+    assert damage(found, fit).total < 0.7 * damage(fit.start(), fit).total, "what is left is that of their join"
+    assert {name: found.ops[name] for name in found.ops if "channels" in name} == {
+        "first_channels_1": "int8",
+        "first_channels_2": "int8",
+        "relu_channels_1": "int8",
+        "relu_channels_2": "int8",
+    }
 
 
 def test_the_decode_tail_leaves_the_plan(bench: FakeBench) -> None:

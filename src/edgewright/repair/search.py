@@ -26,7 +26,7 @@ from edgewright.repair.widening import Step, worthwhile
 TRIALS = (4, 12, 48)
 """Images of a trial: a few, and for what these cannot tell apart, more."""
 _TAIL = ("rescale-boxes", "split-outputs", "cut-tail", "float-tail")
-_FORMS = ("plain-forms", "equalise", "split-joins", "ranges")
+_FORMS = ("split-channels", "plain-forms", "equalise", "split-joins", "ranges")
 
 
 class OutOfTime(Exception):

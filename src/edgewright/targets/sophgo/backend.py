@@ -13,6 +13,7 @@ from edgewright.files import digest_of
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.quant.qdq import write_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Session
 from edgewright.targets.facts import capabilities_of, load_facts
@@ -29,6 +30,7 @@ from edgewright.targets.sophgo.build import (
     transform,
 )
 from edgewright.targets.sophgo.calibration import methods, vendor_plan
+from edgewright.targets.sophgo.emulate import shifting_emulation
 from edgewright.targets.sophgo.layers import errors_alone, present_tensors, program
 from edgewright.targets.sophgo.lowered import Lookup, built_plan
 from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir, tensor_types
@@ -188,6 +190,10 @@ class SophgoBackend:
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """What the chip is expected to make of a plan, without asking TPU-MLIR: what an emulation should compute."""
         return expected_plan(model, plan, self._facts["family"], asymmetric=self._asymmetric(plan))
+
+    def emulation(self, model: Model, plan: PrecisionPlan) -> Model:
+        """See `targets.backend.Emulating`."""
+        return (shifting_emulation if self._facts["family"] == "bm1684" else write_qdq)(model, plan)
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
         """Ops in float against the plan, grids that the compiler changed, a chip file that computes something else."""
