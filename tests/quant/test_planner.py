@@ -135,9 +135,8 @@ def test_silu_is_one_op_where_the_target_fuses_it() -> None:
             [sig] s = Sigmoid (c)
             [mul] m = Mul (c, s)
         }""",
+        w=normal(3, 3, 3, 3),
     )
-    from dataclasses import replace
-
     fused = replace(PROFILE, fuse_silu=True)
     chosen = default_precisions(model, fused, "int8")
     assert set(layout(model, fused, chosen).leaders) == {"image", "m"}
