@@ -319,6 +319,20 @@ def test_biases_take_back_what_moves_the_mean(memory: Memory) -> None:
             np.testing.assert_array_equal(found.model.ir.graph.initializers[name].const_value.numpy(), values)
 
 
+def test_what_runs_in_float_has_the_biases_that_were_trained(memory: Memory) -> None:
+    fit = FakeBench(memory, lambda _: 1.0)
+    corrected = REMEDIES.get("bias-correction").propose(fit.start(), fit)
+    assert corrected is not None
+    floating = next(entry for entry in WIDENINGS if entry.kind == "float")
+    found = floating.widened(corrected, floating.steps(corrected, fit, 1.0), fit)
+    assert set(found.ops) < set(corrected.ops)
+    before, after = outputs(fit.start()), outputs(replace(found, plain=None))
+    moved = outputs(corrected)
+    for ours, theirs, other in zip(after, before, moved, strict=True):
+        apart, still = (float(np.abs(one["answer"] - theirs["answer"]).max()) for one in (ours, other))
+        assert apart < 0.2 * still
+
+
 def test_weights_are_rounded_by_the_data(memory: Memory) -> None:
     bench = coarse_bench(memory)
     start = REMEDIES.get("bias-correction").propose(bench.start(), bench)
