@@ -417,7 +417,8 @@ def uneven() -> Model:
 def test_channels_are_computed_apart_only_where_cheaper_forms_do_not_suffice(memory: Memory, mends: str) -> None:
     profile = replace(CPU, shift_only=True, per_channel_weights=False)
     parts = (Part("out", "out", 0, 0, None, "other", 1),)
-    bench = FakeBench(memory, mended_by(mends), model=uneven(), parts=parts, profile=profile)
+    precisions = ("float", "int8")
+    bench = FakeBench(memory, mended_by(mends), model=uneven(), parts=parts, profile=profile, precisions=precisions)
     found = search(bench)
     assert found.best is not None
     assert found.best.passed

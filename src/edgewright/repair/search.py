@@ -1,7 +1,7 @@
 """The search for the cheapest repair that suffices.
 
 1. where boxes and scores meet: rewrites that keep them apart, the decode tail on the host or in float;
-2. what costs nothing at run time: forms, ranges, biases, rounding; where a chip only shifts, channels apart;
+2. what costs nothing at run time: forms, ranges, biases, rounding; where there are no 16 bits, channels apart;
 3. wider types for as few MACs as suffice: 16 bits, then float.
 
 What to do is chosen on calibration images against the float model; whether it suffices is confirmed on the evaluation

@@ -1,9 +1,9 @@
 """Output channels whose weights are of unlike size become Convs of their own, each with a step that fits it.
 
-A chip that has one step for all weights of a layer leaves channels with small weights a few codes or none, and one grid
-for what the layer makes does the same to their values. Channels of a Conv do not depend on each other, nor do those of
-an activation or of a depthwise Conv behind it: so they are computed in groups as far as that goes, and joined where a
-Conv reads all of them, which then has the columns of its weights in the order of the join.
+One grid for what a layer makes leaves channels with small weights, which make small values, a few codes or none; a chip
+that has one step for all weights of a layer does the same to the weights. Channels of a Conv do not depend on each
+other, nor do those of an activation or of a depthwise Conv behind it: so they are computed in groups as far as that
+goes, and joined where a Conv reads all of them, which then has the columns of its weights in the order of the join.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Rewriting:
         rewrites: names in `graph.rewrites.REWRITES`, applied in this order; those that find nothing are passed over.
         short: words for the table.
         changes_outputs: whether the outputs may differ afterwards, so that a restoration must run on the host.
-        shift_only: whether it is for targets alone that have one step for all weights of a layer, and shift.
+        without_16bit: whether it is for targets alone that have no 16 bits, which mend the same for less.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Rewriting:
     rewrites: tuple[str, ...]
     short: str
     changes_outputs: bool
-    shift_only: bool = False
+    without_16bit: bool = False
 
     @property
     def requires(self) -> str:
@@ -55,7 +55,9 @@ class Rewriting:
     def propose(self, candidate: Candidate, bench: Bench) -> Candidate | None:
         """See `Remedy.propose`."""
         profile = bench.material.maker.profile
-        if (self.changes_outputs and bench.material.keep_outputs) or (self.shift_only and not profile.shift_only):
+        if self.changes_outputs and bench.material.keep_outputs:
+            return None
+        if self.without_16bit and "int16" in bench.material.precisions:
             return None
         samples = list(itertools.islice(bench.fit_feeds(_SAMPLES), _SAMPLES))
         statistics = bench.statistics(candidate)
@@ -110,7 +112,12 @@ register(
         Rewriting("split-outputs", "rewrite", ("split-outputs",), "boxes and scores apart", changes_outputs=True),
         Rewriting("cut-tail", "cut", ("cut-tail",), "decoded on the host", changes_outputs=True),
         Rewriting(
-            "split-channels", "rewrite", ("split-channels",), "channels apart", changes_outputs=False, shift_only=True
+            "split-channels",
+            "rewrite",
+            ("split-channels",),
+            "channels apart",
+            changes_outputs=False,
+            without_16bit=True,
         ),
         Rewriting("split-joins", "rewrite", ("split-joins",), "joins split", changes_outputs=False),
     ]
