@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgewright.findings import listed
 from edgewright.graph.model import Model
 from edgewright.graph.rewrites.base import REWRITES, RewriteContext, Rewritten
 from edgewright.graph.rewrites.channel_groups import channel_groups, lost_bits, mean_loss
@@ -77,8 +78,10 @@ class SplitChannels:
             _split(editor, layer, groups, [layer.conv.inputs[0]] * len(groups))
         if not found:
             return None
-        layers = "; ".join(f"{name} ({' + '.join(map(str, sizes))} channels)" for name, sizes in found.items())
-        text = f"Channels with weights of unlike size were given Convs of their own: {layers}."
+        layers = [f"{name} ({' + '.join(map(str, sizes))})" for name, sizes in found.items()]
+        text = (
+            f"The channels of {len(found)} Convs with weights of unlike size are computed in groups: {listed(layers)}."
+        )
         return Rewritten(
             editor.model(), None, {"rewrite": self.name, "text": text, "tensors": {}, "layers": dict(found)}
         )
