@@ -254,7 +254,7 @@ def test_ranges_chosen_before_stay_for_what_is_not_chosen_again(memory: Memory) 
 def shifting(memory: Memory, *, known: bool) -> FakeBench:
     """A bench for BM1684; `known`: whether the remedy is told that weights' steps follow from ranges."""
     backend, model = get_backend("sophgo/bm1684"), network()
-    profile = replace(backend.capabilities().fusion, shift_only=known)
+    profile = replace(backend.capabilities().fusion, shift_only=known, unsigned_inputs=False)
     parts = (Part("out", "out", 0, 0, None, "other", 1), Part("pooled", "pooled", 0, 0, None, "other", 1))
     options = QuantOptions(observer=parse_observer("minmax"), symmetric=True)
     bench = FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile, options=options)
