@@ -8,6 +8,7 @@ import pytest
 
 from edgewright.errors import ModelError, UserError
 from edgewright.sources import is_folder_source, source_kind, source_name
+from edgewright.sources.paddle.sniff import MOST_BYTES
 from edgewright.sources.paddle.export import find_export
 from edgewright.sources.paddle.versions import version_for
 from edgewright.workflow.inputs import model_digest
@@ -97,6 +98,7 @@ def test_no_program(tmp_path: Path) -> None:
         (PROGRAM[:3], "cut short"),
         (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "cut short"),
         (b"\x22\x02\x08\x00", "no block"),
+        (b"\x0a\x00" * 70_000, "more than 65536 fields"),
         (b"\x7a\x00" + PROGRAM, "programs have not (15)"),
         (b"PK\x03\x04 a zip file by mistake", "damaged"),
         (b"\x08\x08\x12\x07pytorch", "damaged"),
@@ -150,3 +152,11 @@ def test_every_byte_counts_for_the_digest(tmp_path: Path) -> None:
     seen.add(model_digest(folder))
     assert len(seen) == 4
     assert model_digest(folder) == model_digest(folder / "model.pdmodel")
+
+
+@pytest.mark.parametrize("suffix", [".pdmodel", ".json"])
+def test_a_program_that_is_far_too_large_is_not_read(tmp_path: Path, suffix: str) -> None:
+    folder = write_export(tmp_path, suffix)
+    with (folder / f"model{suffix}").open("r+b") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert "it has 67 MB" in refused(folder / f"model{suffix}")

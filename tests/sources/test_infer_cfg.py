@@ -181,3 +181,15 @@ def test_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not valid YAML"):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (f"{RESIZE}\n- {{type: NormalizeImage, mean: [.nan, 0, 0], std: [1, 1, 1]}}", "must be finite"),
+        (f"{RESIZE}\n- {{type: NormalizeImage, mean: [0, 0, 0], std: [1.0e-300, 1, 1]}}", "must not be zero"),
+        ("- {type: Resize, target_size: 16384}\n- {type: Permute}\n- {type: PadStride, stride: 1000}", "17000"),
+    ],
+)
+def test_what_only_all_steps_together_make_impossible(tmp_path: Path, steps: str, said: str) -> None:
+    assert said in refused(tmp_path, f"Preprocess:\n{steps}")

@@ -12,7 +12,7 @@ from typing import Any
 from edgewright.data.contract import Contract
 from edgewright.errors import ToolchainError, UserError
 from edgewright.findings import Finding, Severity
-from edgewright.graph.endings.remove import remove_ending
+from edgewright.graph.endings.remove import has_ending, remove_ending
 from edgewright.graph.io import load_model, save_model
 from edgewright.graph.origin import Origin
 from edgewright.sources.base import source_kind, source_name
@@ -139,13 +139,13 @@ def _in_folder(folder: Path, compute: Callable[[Path], dict[str, Any]]) -> Stage
 def _cut(path: Path, stage: Callable[[Callable[[Path], dict[str, Any]]], StageResult]) -> Sourced:
     """An ONNX file as it is, or without what its exporter put behind the network."""
     model = load_model(path)
-    ended = remove_ending(model)
-    if ended is None:
+    if not has_ending(model):
         return Sourced(path)
 
-    def compute(folder: Path) -> dict[str, Any]:
-        save_model(ended.model, folder / path.name)
-        return {"onnx": path.name, "findings": [finding.to_json() for finding in ended.findings]}
+    def compute(folder: Path) -> dict[str, Any]:  # the cut is proven on numbers: once
+        ended = remove_ending(model)
+        save_model(model if ended is None else ended.model, folder / path.name)
+        return {"onnx": path.name, "findings": [finding.to_json() for finding in (ended.findings if ended else ())]}
 
     result = stage(compute)
     findings = tuple(Finding.from_json(finding) for finding in result.data["findings"])

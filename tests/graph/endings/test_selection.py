@@ -3,9 +3,10 @@
 import dataclasses
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
-from edgewright.graph.endings.proof import largest_gap
+from edgewright.graph.endings.proof import _has_form, largest_gap
 from edgewright.graph.endings.scale import fold_scale
 from edgewright.graph.endings.selection import cut_selection, holds_selection
 from edgewright.graph.reference import ReferenceSession
@@ -111,3 +112,26 @@ def test_a_pair_that_is_no_scale_is_not_folded():
 
 def test_models_with_one_input_have_nothing_to_fold():
     assert fold_scale(tiny.yolov8()) is None
+
+
+def test_a_row_without_a_counterpart_is_no_missing_row():
+    """A class that the cut does not know, and a cut that computes NaN: both are found out, not taken for no row."""
+    whole = with_nms()
+    cut = cut_selection(whole)
+    assert cut is not None
+    fewer = cut_selection(fold_scale(paddle.randomised(paddle.corner_rows(nc=1, end="nms", scaled=True))).model)
+    assert fewer is not None
+    assert largest_gap(whole, dataclasses.replace(cut, model=fewer.model), [image()]) == float("inf")
+    changed = cut.model.clone()
+    weights = changed.graph.initializers
+    for name, value in weights.items():
+        array = value.const_value.numpy()
+        if array.dtype == np.float32:
+            weights[name].const_value = ir.tensor(np.full_like(array, np.nan), name=name)
+    broken = dataclasses.replace(cut, model=type(whole)(changed))
+    assert largest_gap(whole, broken, [image()]) == float("inf")
+
+
+def test_rows_of_another_form_tell_nothing():
+    assert _has_form(np.array([[1.0, 0.5, 3.0, 4.0, 5.0, 6.0]]))
+    assert not _has_form(np.array([[10.3, 20.1, 30.0, 40.0, 0.5, 1.0]])), "corners first, as Ultralytics has them"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.errors import ModelError, UserError
+from edgewright.errors import BundleError, ModelError, UserError
 from edgewright.targets.backend import FromSource, OwnControls, SelfTimed
 from edgewright.targets.paddlelite import backend as backends
 from edgewright.targets.paddlelite.backend import open_backend
@@ -139,3 +139,22 @@ def test_findings_tell_what_was_read_back(tmp_path: Path) -> None:
 
 def test_a_file_without_stored_weights_is_no_int8_file(tmp_path: Path) -> None:
     assert [code for code, _ in told(tmp_path, "int8")] == ["EW720", "EW722"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"feeds": [{"input": "image"}]},
+        {"feeds": 3, "fetches": ["out"]},
+        {"feeds": ["image"], "fetches": ["out"]},
+        {"feeds": [{"input": "other"}], "fetches": ["out"]},
+        {"feeds": [{"input": "image"}], "fetches": ["out", "out"]},
+        {"feeds": [{"input": "image"}, {"input": None}], "fetches": ["out"]},
+        {"feeds": [{"input": "image"}, {"input": None, "values": [1], "dtype": "S999999999"}], "fetches": ["out"]},
+        {"feeds": [{"input": "image"}, {"input": None, "values": {}, "dtype": "float32"}], "fetches": ["out"]},
+    ],
+)
+def test_an_artifact_that_does_not_say_what_it_is_fed_with_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="does not say what it is fed with"):
+        open_backend("x86").open(replace(artifact(tmp_path, nb_bytes("x86")), read_back=said))

@@ -125,3 +125,10 @@ def test_damage_is_refused_or_read_and_never_worse(first: int, one: int, second:
     except BundleError:
         return
     assert nb.ops
+
+
+def test_a_number_that_no_processor_has_is_refused() -> None:
+    """Python does not even read a number of 5000 digits."""
+    with pytest.raises(BundleError) as failure:
+        parse_nb(nb_bytes("x86").replace(b"conv2d/def/2/1/1", b"c//123456789/1/1"))
+    assert "'conv2d' names no kernel" in failure.value.why

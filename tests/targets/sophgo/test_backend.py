@@ -23,7 +23,7 @@ from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir
 from edgewright.targets.sophgo.process import variables
 from edgewright.targets.sophgo.readback import float_before_codes
 from edgewright.targets.sophgo.review import review
-from edgewright.targets.sophgo.session import Feeds, Simulation, SophgoSession, chunked, save_samples, shaped
+from edgewright.targets.sophgo.session import Feeds, Simulation, SophgoSession, save_samples, shaped
 from edgewright.targets.sophgo.worker.launch import keeping
 from edgewright.targets.sophgo.worker.vendor_scripts import ToolFailed, wanted
 from edgewright.tensors import TensorSpec
@@ -200,12 +200,6 @@ def test_identity_is_bit_by_bit() -> None:
     assert same == {"samples": 2, "same": True, "largest": 0.0, "relative_l2": 0.0}
     other = identity(_Fixed(2.5), _Fixed(2.0), feeds)  # type: ignore[arg-type]
     assert (other["same"], other["largest"], other["relative_l2"]) == (False, 0.5, 0.25)
-
-
-def test_samples_go_in_lists_that_fit_the_memory() -> None:
-    large = [{"x": np.zeros((1, 3, 2000, 2000), np.float32)} for _ in range(9)]
-    assert [len(chunk) for chunk in chunked(iter(large))] == [4, 4, 1]
-    assert [len(chunk) for chunk in chunked({"x": np.zeros(1)} for _ in range(300))] == [256, 44]
 
 
 def test_samples_are_stored_with_names_of_any_form(tmp_path: Path) -> None:

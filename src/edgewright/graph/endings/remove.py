@@ -28,6 +28,11 @@ class Ended:
     findings: tuple[Finding, ...]
 
 
+def has_ending(model: Model) -> bool:
+    """Whether `remove_ending` has something to do or to say; asked of the graph alone, without running it."""
+    return fold_scale(model) is not None or cut_selection(model) is not None or holds_selection(model)
+
+
 def remove_ending(model: Model) -> Ended | None:
     """Fold the inputs that undo the image's scale, and cut before the selection; None where there is nothing to do.
 
@@ -55,9 +60,7 @@ def _gap(whole: Model, cut: Cut) -> float | None:
         return None
     random = np.random.default_rng(0)
     shape = tuple(size or 1 for size in sizes[0])
-    gaps = [largest_gap(whole, cut, [{images[0].name: _noise(random, shape, images[0].dtype)}]) for _ in range(_TRIALS)]
-    told = [gap for gap in gaps if np.isfinite(gap)]  # infinite: no row of this form, which noise may well give
-    return max(told) if told else None
+    return largest_gap(whole, cut, ({images[0].name: _noise(random, shape, images[0].dtype)} for _ in range(_TRIALS)))
 
 
 def _noise(random: np.random.Generator, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

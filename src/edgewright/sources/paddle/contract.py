@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from pydantic import ValidationError
 
 from edgewright.data.contract import INTERPOLATION, Contract
 from edgewright.errors import UserError
@@ -42,7 +43,7 @@ def contract_of(config: InferConfig, name: str, path: Path) -> Contract:
     state = _Steps(path)
     for step in config.steps:
         state.take(step)
-    return Contract(input=name, **state.fields())
+    return state.contract(name)
 
 
 class _Steps:
@@ -76,8 +77,16 @@ class _Steps:
             self._stride(step)
         self.done.append(step.type)
 
-    def fields(self) -> dict[str, Any]:
-        """Fields of the contract."""
+    def contract(self, name: str) -> Contract:
+        """The contract of the image input `name`."""
+        try:
+            return Contract(input=name, **self._fields())
+        except ValidationError as error:  # what each step may have, and all of them together may not
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise self._refused(f"{place} {problem['input']}" if place else "its numbers", problem["msg"]) from None
+
+    def _fields(self) -> dict[str, Any]:
         if not self.sized:
             raise self._refused("no step gives the image its size", "a Resize or LetterBoxResize must be among them")
         sized = dict(self.sized)

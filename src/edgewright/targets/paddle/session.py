@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,13 +14,10 @@ from edgewright.errors import BundleError, ToolchainError, UserError
 from edgewright.graph.origin import Origin
 from edgewright.targets.artifact import Artifact
 from edgewright.targets.backend import Feeds, Outputs
+from edgewright.targets.chunks import chunked
 from edgewright.targets.paddle.inference import Timing, run_inference
 from edgewright.targets.paddle.remedies import Setup, from_json
 from edgewright.tensors import TensorSpec
-
-_MOST_SAMPLES = 256
-_MOST_BYTES = 256_000_000
-"""Of inputs that lie on disk for one process."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ class PaddleSession:
 
     def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Run samples in order."""
-        for chunk in _chunks(self._runnable.feed(sample) for sample in feeds):
+        for chunk in chunked(self._runnable.feed(sample) for sample in feeds):
             origin, setup = self._runnable.origin, self._runnable.setup
             told = run_inference(origin.program, origin.weights, chunk, version=setup.version, options=setup.options)
             yield from map(self._runnable.answer, told.outputs)
@@ -135,10 +131,3 @@ class PaddleSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing is held open between calls."""
-
-
-def _chunks(samples: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    for first in samples:
-        size = sum(values.nbytes for values in first.values())
-        more = max(0, min(_MOST_SAMPLES, _MOST_BYTES // max(size, 1)) - 1)
-        yield [first, *itertools.islice(samples, more)]

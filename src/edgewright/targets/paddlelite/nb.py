@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ META_VERSION = 2
 _NAME = slice(2, 18)
 _HEADER = 26
 _KERNEL = "__@kernel_type_attr@__"
-_PLACE = re.compile(r"([^/]+)/([^/]*)/(\d+)/(\d+)/(\d+)")
+_PLACE = re.compile(r"([^/]+)/([^/]*)/(\d{1,4})/(\d{1,4})/(\d{1,4})")
 _BITS = "quantize_weight_bits"
 _MOST_BYTES = 2_000_000_000
 _PROCESSORS = {1: "host", 2: "x86", 3: "cuda", 4: "arm", 5: "opencl", 7: "fpga", 8: "npu", 9: "xpu", 18: "nnadapter"}
@@ -83,8 +84,7 @@ class NbFile:
 
     def places(self) -> dict[str, int]:
         """Number of ops by name of the processor that they lie on."""
-        names = [processor_name(op.processor) for op in self.ops]
-        return {name: names.count(name) for name in sorted(set(names))}
+        return dict(sorted(Counter(processor_name(op.processor) for op in self.ops).items()))
 
 
 def processor_name(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from edgewright.errors import ToolchainError, UserError
+from edgewright.errors import BundleError, ToolchainError, UserError
 from edgewright.targets.artifact import Artifact
+from edgewright.targets.chunks import chunked
 from edgewright.targets.paddlelite.process import call_worker
 from edgewright.toolchains.environments import Environment
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
 
-_CHUNK_BYTES, _CHUNK_SAMPLES = 192_000_000, 256
+_CONSTANT_TYPES = ("float32", "float64", "int32", "int64")
 _START_SECONDS, _SAMPLE_SECONDS = 120.0, 30.0
 """Time limits: of a process, and on top for each sample."""
 
@@ -34,15 +34,38 @@ class LiteSession:
         artifact: whose `read_back` says what the file's inputs are fed with and which outputs it has; see `build.py`.
         made: the environment with the runtime.
         ran_on: in words.
+
+    Raises:
+        BundleError: the artifact, which may come from anywhere, says something that cannot be.
     """
 
     def __init__(self, artifact: Artifact, made: Environment, ran_on: str) -> None:
         self.ran_on = ran_on
         self._file, self._made = artifact.path, made
-        self._feeds: Sequence[Mapping[str, Any]] = artifact.read_back["feeds"]
-        self._fetches: Sequence[str] = artifact.read_back["fetches"]
         self._inputs = {port.spec.name: port.spec for port in artifact.inputs}
         self._outputs = {port.spec.name: port.spec for port in artifact.outputs}
+        try:
+            self._feeds = [self._feed(entry) for entry in artifact.read_back["feeds"]]
+            self._fetches = [str(name) for name in artifact.read_back["fetches"]]
+            fed = [entry for entry in self._feeds if isinstance(entry, str)]
+            if (sorted(fed), sorted(self._fetches)) != (sorted(self._inputs), sorted(self._outputs)):
+                raise ValueError("inputs or outputs are not those of the artifact")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(
+                "this Paddle Lite artifact does not say what it is fed with",
+                where=str(artifact.path),
+                why=f"{type(error).__name__}: {error}",
+                todo="pack the bundle again with `edgewright deploy`",
+            ) from error
+
+    def _feed(self, entry: Mapping[str, Any]) -> str | NDArray[Any]:
+        """What an input of the file is fed with: an input of the artifact, or a constant."""
+        name = entry["input"]
+        if name is not None:
+            return str(name)
+        if entry["dtype"] not in _CONSTANT_TYPES:
+            raise ValueError(f"a constant is of type {entry['dtype']!r}")
+        return np.asarray(entry["values"], entry["dtype"])
 
     def __call__(self, feeds: Feeds) -> Outputs:
         """Run one sample: a process start for each; `run_many` starts one for all."""
@@ -50,7 +73,7 @@ class LiteSession:
 
     def run_many(self, feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Run samples in order, some hundred in a process."""
-        for chunk in _chunked(feeds):
+        for chunk in chunked(feeds):
             yield from self._chunk(chunk)
 
     @property
@@ -85,11 +108,10 @@ class LiteSession:
     def _save(self, folder: Path, chunk: Sequence[Feeds]) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
         for index, feed in enumerate(self._feeds):
-            if feed["input"] is None:
-                constant = np.asarray(feed["values"], feed["dtype"])
-                arrays[f"x{index}"] = np.stack([constant] * len(chunk))
+            if isinstance(feed, str):
+                arrays[f"x{index}"] = np.stack([self._checked(feed, sample) for sample in chunk])
             else:
-                arrays[f"x{index}"] = np.stack([self._checked(feed["input"], sample) for sample in chunk])
+                arrays[f"x{index}"] = np.stack([feed] * len(chunk))
         np.savez(folder / "in.npz", **arrays)
         return {"file": str(self._file.absolute()), "inputs": "in.npz", "fetches": len(self._fetches)}
 
@@ -144,12 +166,3 @@ def _scratch() -> Iterator[Path]:
                     kept.write(Path(error.log).read_bytes())
                 error.log = kept.name
             raise
-
-
-def _chunked(feeds: Iterable[Feeds]) -> Iterator[list[Feeds]]:
-    """Samples in lists that fit the memory."""
-    waiting = iter(feeds)
-    for first in waiting:
-        size = sum(values.nbytes for values in first.values())
-        more = max(0, min(_CHUNK_SAMPLES, _CHUNK_BYTES // max(size, 1)) - 1)
-        yield [first, *itertools.islice(waiting, more)]

@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from edgewright.errors import ToolchainError
 from edgewright.targets.artifact import Artifact
+from edgewright.targets.chunks import chunked
 from edgewright.targets.sophgo.process import call_worker
 from edgewright.tensors import TensorSpec
 from edgewright.toolchains.environments import Environment
@@ -25,8 +26,6 @@ from edgewright.toolchains.environments import Environment
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
 
-_CHUNK_BYTES = 192_000_000
-_CHUNK_SAMPLES = 256
 _CHIP_SAMPLES, _CHIP_PROCESSES = 4, 8
 """Of the vendor's model of the chip, which computes on one core: samples for each process, and most processes."""
 _START_SECONDS, _SAMPLE_SECONDS = 300.0, 120.0
@@ -130,15 +129,6 @@ def shaped(values: Sequence[NDArray[Any]], specs: Sequence[TensorSpec]) -> Outpu
             )
         found[spec.name] = array.reshape(shape).astype(spec.dtype)
     return found
-
-
-def chunked(feeds: Iterable[Feeds]) -> Iterator[list[Feeds]]:
-    """Samples in lists that fit the memory."""
-    waiting = iter(feeds)
-    for first in waiting:
-        size = sum(values.nbytes for values in first.values())
-        more = max(0, min(_CHUNK_SAMPLES, _CHUNK_BYTES // max(size, 1)) - 1)
-        yield [first, *itertools.islice(waiting, more)]
 
 
 def save_samples(path: Path, chunk: Sequence[Feeds]) -> None:
