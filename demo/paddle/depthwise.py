@@ -1,7 +1,7 @@
 """Depthwise convolution to train with on a CPU.
 
 Paddle's own CPU kernel takes a depthwise convolution as one tiny matrix product a channel, which makes it the most of a
-training step of a network like PicoDet. This is the same sum, about ten times sooner. It is for training only: an
+training step of a network like PicoDet. This is the same sum, several times sooner. It is for training only: an
 exported network holds Paddle's own op.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,21 @@ def test_16_bit_and_symmetric(model: Model) -> None:
     assert {(grid.dtype, int(grid.zero_point)) for grid in even.activations.values()} == {("int8", 0)}
 
 
+def test_an_input_that_is_never_negative_has_unsigned_codes_where_the_target_takes_them(model: Model) -> None:
+    profile = replace(PROFILE, unsigned_inputs=True)
+    chosen = default_precisions(model, profile, "int8")
+    for low, dtype, last in ((0.0, "uint8", 255), (-0.01, "int8", 127)):
+        feeds = [{"image": np.linspace(low, 1.0, 192, dtype=np.float32).reshape(1, 3, 8, 8)}]
+        statistics = collect_statistics(model, layout(model, profile, chosen).observed, feeds, histogram=False)
+        options = QuantOptions(parse_observer("minmax"), symmetric=True, activation_dtype="int8")
+        grids = make_plan(model, profile, statistics, chosen, options).activations
+        assert (grids["image"].dtype, int(grids["image"].zero_point)) == (dtype, 0)
+        assert float(grids["image"].scale) == pytest.approx(1 / last)
+        assert grids["s"].dtype == "int8", "of inputs alone"
+        plain = make_plan(model, PROFILE, statistics, chosen, options).activations
+        assert plain["image"].dtype == "int8"
+
+
 def test_silu_is_one_op_where_the_target_fuses_it() -> None:
     model = model_from_text(
         """<ir_version: 8, opset_import: ["" : 17]>
@@ -120,8 +137,6 @@ def test_silu_is_one_op_where_the_target_fuses_it() -> None:
         }""",
         w=normal(3, 3, 3, 3),
     )
-    from dataclasses import replace
-
     fused = replace(PROFILE, fuse_silu=True)
     chosen = default_precisions(model, fused, "int8")
     assert set(layout(model, fused, chosen).leaders) == {"image", "m"}

@@ -25,7 +25,7 @@ from edgewright.workflow.bench import ExpectedPlans
 from tests.helpers import normal
 from tests.quant.graphs import model_of
 from tests.repair.fake_bench import FakeBench, Memory, pictures
-from tests.repair.nets import chain
+from tests.repair.nets import CPU, chain
 from tests.targets.sophgo.nets import network
 
 TAIL = ("Add_moved", "Mul_boxes", "Sigmoid_scores", "Concat_answer")
@@ -161,6 +161,37 @@ def test_unlike_branches_are_not_joined_on_one_grid(memory: Memory) -> None:
     assert damage(found, bench).total < 0.1 * damage(start, bench).total
 
 
+@pytest.mark.parametrize("precisions", [("float", "int8"), ("float", "int8", "int16")])
+def test_channels_of_unlike_weights_are_computed_apart_without_16_bits(
+    memory: Memory, precisions: tuple[str, ...]
+) -> None:
+    """Small weights have few codes on a step for all of them, and the Conv behind makes their channels large again."""
+    sizes = np.array([1, 1, 0.01, 0.01], np.float32)[:, None, None, None]
+    first = (np.sign(normal(4, 1, 1, 1)) + 0.3 * normal(4, 1, 1, 1, seed=3).clip(-1, 1)) * sizes
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], name="first"),
+        helper.make_node("Relu", ["a"], ["r"], name="relu"),
+        helper.make_node("Conv", ["r", "w2"], ["out"], name="second"),
+    ]
+    second = normal(3, 4, 1, 1, seed=1) / sizes.reshape(1, 4, 1, 1)
+    model = model_of(nodes, ["out"], [1, 1, 8, 8], w1=np.abs(first).astype(np.float32), w2=second)
+    parts = (Part("out", "out", 0, 0, None, "other", 1),)
+    profile = replace(CPU, shift_only=True, per_channel_weights=False)
+    fit = FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile, precisions=precisions)
+    found = REMEDIES.get("split-channels").propose(fit.start(), fit)
+    if "int16" in precisions:
+        assert found is None, "they mend the same for less"
+        return
+    assert found is not None
+    assert damage(found, fit).total < 0.7 * damage(fit.start(), fit).total, "what is left is that of their join"
+    assert {name: found.ops[name] for name in found.ops if "channels" in name} == {
+        "first_channels_1": "int8",
+        "first_channels_2": "int8",
+        "relu_channels_1": "int8",
+        "relu_channels_2": "int8",
+    }
+
+
 def test_the_decode_tail_leaves_the_plan(bench: FakeBench) -> None:
     start = bench.start()
     found = REMEDIES.get("float-tail").propose(start, bench)
@@ -223,7 +254,7 @@ def test_ranges_chosen_before_stay_for_what_is_not_chosen_again(memory: Memory) 
 def shifting(memory: Memory, *, known: bool) -> FakeBench:
     """A bench for BM1684; `known`: whether the remedy is told that weights' steps follow from ranges."""
     backend, model = get_backend("sophgo/bm1684"), network()
-    profile = replace(backend.capabilities().fusion, shift_only=known)
+    profile = replace(backend.capabilities().fusion, shift_only=known, unsigned_inputs=False)
     parts = (Part("out", "out", 0, 0, None, "other", 1), Part("pooled", "pooled", 0, 0, None, "other", 1))
     options = QuantOptions(observer=parse_observer("minmax"), symmetric=True)
     bench = FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile, options=options)
@@ -288,6 +319,20 @@ def test_biases_take_back_what_moves_the_mean(memory: Memory) -> None:
     for name, values in weights.items():
         if values.ndim > 1:
             np.testing.assert_array_equal(found.model.ir.graph.initializers[name].const_value.numpy(), values)
+
+
+def test_what_runs_in_float_has_the_biases_that_were_trained(memory: Memory) -> None:
+    fit = FakeBench(memory, lambda _: 1.0)
+    corrected = REMEDIES.get("bias-correction").propose(fit.start(), fit)
+    assert corrected is not None
+    floating = next(entry for entry in WIDENINGS if entry.kind == "float")
+    found = floating.widened(corrected, floating.steps(corrected, fit, 1.0), fit)
+    assert set(found.ops) < set(corrected.ops)
+    before, after = outputs(fit.start()), outputs(replace(found, plain=None))
+    moved = outputs(corrected)
+    for ours, theirs, other in zip(after, before, moved, strict=True):
+        apart, still = (float(np.abs(one["answer"] - theirs["answer"]).max()) for one in (ours, other))
+        assert apart < 0.2 * still
 
 
 def test_weights_are_rounded_by_the_data(memory: Memory) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import helper
 
+from edgewright.graph.model import Model
 from edgewright.graph.rewrites import InexactRewrite, apply_rewrite
 from edgewright.repair.account import refused
 from edgewright.repair.budget import parse_budget
@@ -17,7 +21,11 @@ from edgewright.repair.remedies import KINDS, REMEDIES, Kind, rewriting
 from edgewright.repair.result import Entry, SearchResult
 from edgewright.repair.search import Search
 from edgewright.repair.widen import WIDENINGS
+from edgewright.tensors import Part
+from tests.helpers import normal
+from tests.quant.graphs import model_of
 from tests.repair.fake_bench import FakeBench, Memory
+from tests.repair.nets import CPU
 
 WAYS = ("rescale-boxes", "split-outputs", "cut-tail", "float-tail")
 KIND_OF: dict[str, Kind] = {entry.name: entry.kind for entry in (*REMEDIES, *WIDENINGS)}
@@ -417,3 +425,28 @@ def test_every_candidate_says_what_was_done(memory: Memory) -> None:
     for applied in (applied for entry in found.entries for applied in entry.candidate.applied):
         assert applied.text.endswith(".")
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def uneven() -> Model:
+    """Half of the channels have weights a hundred times as small as the others."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], name="first"),
+        helper.make_node("Conv", ["a", "w2"], ["out"], name="second"),
+    ]
+    first = np.array([1, 1, 0.01, 0.01], np.float32).reshape(4, 1, 1, 1)
+    return model_of(nodes, ["out"], [1, 1, 8, 8], w1=first, w2=normal(3, 4, 1, 1))
+
+
+@pytest.mark.parametrize("mends", ["split-channels", "ranges"])
+def test_channels_are_computed_apart_only_where_cheaper_forms_do_not_suffice(memory: Memory, mends: str) -> None:
+    profile = replace(CPU, shift_only=True, per_channel_weights=False)
+    parts = (Part("out", "out", 0, 0, None, "other", 1),)
+    precisions = ("float", "int8")
+    bench = FakeBench(memory, mended_by(mends), model=uneven(), parts=parts, profile=profile, precisions=precisions)
+    found = search(bench)
+    assert found.best is not None
+    assert found.best.passed
+    assert has(found.best.candidate, "split-channels") == (mends == "split-channels")
+    apart = [has(entry.candidate, "split-channels") for entry in within(found)]
+    assert any(apart) == (mends == "split-channels")
+    assert not apart[0]

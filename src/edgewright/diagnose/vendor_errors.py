@@ -20,9 +20,8 @@ from edgewright.quant.error_measure import measure_errors
 from edgewright.quant.error_ops import made_values, on_codes
 from edgewright.quant.error_sums import relative
 from edgewright.quant.plan import PrecisionPlan
-from edgewright.quant.qdq import write_qdq
 from edgewright.targets.artifact import Artifact
-from edgewright.targets.backend import Backend
+from edgewright.targets.backend import Backend, emulation_of
 from edgewright.targets.layered import Layered, Traceable
 from edgewright.targets.qdq_trace import QdqTracer
 from edgewright.tensors import Part
@@ -95,7 +94,7 @@ class Comparer:
         }
 
     def _trace(self, tensors: Sequence[str], feeds: Sequence[Feeds]) -> _Sums:
-        emulation = write_qdq(self.model, self.plan)
+        emulation = emulation_of(self.backend, self.model, self.plan)
         reference, emulated = QdqTracer(self.model, tensors), QdqTracer(emulation, tensors)
         whole = QdqTracer(emulation, [spec.name for spec in self.model.outputs])
         outputs = QdqTracer(self.model, [spec.name for spec in self.model.outputs])

@@ -65,7 +65,7 @@ def make_plan(
     """
     profile = _restricted(profile, options)
     plan_layout = layout(model, profile, precisions)
-    ranges = _Ranges(statistics, options)
+    ranges = _Ranges(statistics, options, _unsigned(model, profile, statistics, options))
     activations = {
         name: ranges.grid(leader, profile.activation_dtypes[plan_layout.precision[name]])
         for name, leader in sorted(plan_layout.leaders.items())
@@ -89,6 +89,16 @@ def make_plan(
     return replace(plan, weights=_operand_grids(model, plan_layout, profile, plan, options))
 
 
+def _unsigned(
+    model: Model, profile: FusionProfile, statistics: Mapping[str, TensorStatistics], options: QuantOptions
+) -> frozenset[str]:
+    """Inputs that get unsigned codes: half of the signed ones would never be used."""
+    if not (profile.unsigned_inputs and options.symmetric):
+        return frozenset()
+    names = (value.name or "" for value in model.ir.graph.inputs)
+    return frozenset(name for name in names if name in statistics and statistics[name].minimum >= 0)
+
+
 def _restricted(profile: FusionProfile, options: QuantOptions) -> FusionProfile:
     dtypes = dict(profile.activation_dtypes)
     if options.activation_dtype:
@@ -100,15 +110,20 @@ def _restricted(profile: FusionProfile, options: QuantOptions) -> FusionProfile:
 class _Ranges:
     """Grids of activations, the range of each taken once."""
 
-    def __init__(self, statistics: Mapping[str, TensorStatistics], options: QuantOptions) -> None:
-        self._statistics, self._options = statistics, options
+    def __init__(
+        self, statistics: Mapping[str, TensorStatistics], options: QuantOptions, unsigned: frozenset[str]
+    ) -> None:
+        self._statistics, self._options, self._unsigned = statistics, options, unsigned
         self._grids: dict[tuple[str, str], Grid] = {}
 
     def grid(self, name: str, dtype: str) -> Grid:
         """Grid of the activation `name`."""
         if (name, dtype) not in self._grids:
             low, high = self._range(name, dtype)
-            self._grids[name, dtype] = activation_grid(low, high, dtype, self._options.symmetric)
+            if name in self._unsigned and dtype == "int8":
+                self._grids[name, dtype] = activation_grid(0.0, high, "uint8", symmetric=False)
+            else:
+                self._grids[name, dtype] = activation_grid(low, high, dtype, self._options.symmetric)
         return self._grids[name, dtype]
 
     def _range(self, name: str, dtype: str) -> Range:

@@ -27,6 +27,7 @@ class FusionProfile:
         per_channel_weights: whether weights may have a grid per output channel.
         shift_only: whether sums become codes by a shift alone, so that the step of a layer's weights is a power of two
             away from the steps of what it makes and reads.
+        unsigned_inputs: whether an input of the network that is never negative has unsigned codes on symmetric grids.
         activation_dtypes, weight_dtypes: code types by precision ("int8", "int16").
     """
 
@@ -41,5 +42,6 @@ class FusionProfile:
     symmetric_activations: bool = False
     per_channel_weights: bool = True
     shift_only: bool = False
+    unsigned_inputs: bool = False
     activation_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "uint8", "int16": "uint16"})
     weight_dtypes: Mapping[str, str] = field(default_factory=lambda: {"int8": "int8", "int16": "int8"})

@@ -1,7 +1,7 @@
 """The search for the cheapest repair that suffices.
 
 1. where boxes and scores meet: rewrites that keep them apart, the decode tail on the host or in float;
-2. what costs nothing at run time: forms, ranges, biases, rounding;
+2. what costs nothing at run time: forms, ranges, biases, rounding; where there are no 16 bits, channels apart;
 3. wider types for as few MACs as suffice: 16 bits, then float.
 
 What to do is chosen on calibration images against the float model; whether it suffices is confirmed on the evaluation
@@ -28,6 +28,7 @@ TRIALS = (4, 12, 48)
 """Images of a trial: a few, and for what these cannot tell apart, more."""
 _TAIL = ("rescale-boxes", "split-outputs", "cut-tail", "float-tail")
 _FORMS = ("plain-forms", "equalise", "split-joins", "ranges")
+_APART = "split-channels"
 
 
 class OutOfTime(Exception):
@@ -68,9 +69,13 @@ class Search:
     def _run(self, start: Candidate) -> None:
         if self._confirmed(start):
             return
-        best = self._free(self._apart(start), ("bias-correction",))
-        while not (passed := self._confirmed(best)) and self._barred_from(best):
-            best = self._free(self._apart(start), ("bias-correction",))
+        best, passed = self._formed(start)
+        # it costs the chip more than the forms do, so only where they do not suffice; they are looked for anew then, as
+        # what they mend is not seen beside channels that are lost
+        split = None if passed else self._proposed(_APART, start)
+        if split is not None:
+            found, passed = self._formed(split)
+            best = found if passed or self._better(found, best) else best
         if passed:
             return
         rounded = self._free(best, ("weight-rounding",))
@@ -83,6 +88,14 @@ class Search:
                 if passed:
                     return
         self._look_beyond(best)
+
+    def _formed(self, start: Candidate) -> tuple[Candidate, bool]:
+        """The graph, the ranges and the biases that damage least, and whether they suffice."""
+        while True:
+            best = self._free(self._apart(start), ("bias-correction",))
+            passed = self._confirmed(best)
+            if passed or not self._barred_from(best, start):
+                return best, passed
 
     def _look_beyond(self, best: Candidate) -> None:
         """Measure 16 bits throughout, allowed or not: what is left then, no wider type mends."""
@@ -172,10 +185,12 @@ class Search:
             steps = steps[: len(steps) * 3 // 4]
         return steps
 
-    def _barred_from(self, candidate: Candidate) -> bool:
-        """Whether the candidate could not be built, and a rewrite that may be why will not be proposed again."""
+    def _barred_from(self, candidate: Candidate, start: Candidate) -> bool:
+        """Whether the candidate could not be built, and a rewrite since `start` will not be proposed again."""
         confirmation = self._entry(candidate).confirmation
-        rewrites = [entry.remedy for entry in candidate.applied if REMEDIES.get(entry.remedy).kind != "calibration"]
+        before = {entry.remedy for entry in start.applied}
+        applied = [entry.remedy for entry in candidate.applied if entry.remedy not in before]
+        rewrites = [name for name in applied if REMEDIES.get(name).kind != "calibration"]
         if confirmation is None or not confirmation.failed or not rewrites:
             return False
         self._barred.add(rewrites[-1])

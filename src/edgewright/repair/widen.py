@@ -12,6 +12,7 @@ from edgewright.repair.bench import Bench
 from edgewright.repair.candidate import Applied, Candidate
 from edgewright.repair.effects import candidate_effects
 from edgewright.repair.remedies.base import Kind
+from edgewright.repair.unfitted import unfitted
 from edgewright.repair.widening import Step, wide_share, widening_order
 
 
@@ -62,8 +63,12 @@ class Widening:
         facts = {"ops": names, "wide": tensors, "macs": share, "steps": order}
         wide: dict[str, Precision] = dict.fromkeys(names, self.precision)
         kept = {name: entry for name, entry in {**candidate.ops, **wide}.items() if entry != "float"}
+        model, plain = candidate.model, candidate.plain
+        if self.precision == "float" and plain is not None:
+            model = unfitted(model, plain, names)
         return candidate.with_remedy(
             Applied(self.name, words, text, facts),
+            model=model,
             ops=kept,
             reasons={**candidate.reasons, **why},
         )

@@ -16,6 +16,7 @@ from edgewright.graph.model import Model
 from edgewright.graph.origin import Origin
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.profile import FusionProfile
+from edgewright.quant.qdq import write_qdq
 from edgewright.targets.artifact import Artifact
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -153,6 +154,23 @@ class Calibrating(Protocol):
             UserError: there is no such method.
             ToolchainError: the toolchain failed.
         """
+
+
+@runtime_checkable
+class Emulating(Protocol):
+    """A backend whose chip rounds otherwise than QuantizeLinear does."""
+
+    def emulation(self, model: Model, plan: PrecisionPlan) -> Model:
+        """A model for ONNX Runtime that computes as the chip is expected to; inputs and outputs keep their names.
+
+        Args:
+            plan: from `Backend.expected_plan`.
+        """
+
+
+def emulation_of(backend: Backend, model: Model, plan: PrecisionPlan) -> Model:
+    """The backend's own emulation of a plan, else its QDQ form."""
+    return backend.emulation(model, plan) if isinstance(backend, Emulating) else write_qdq(model, plan)
 
 
 @runtime_checkable

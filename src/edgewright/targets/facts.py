@@ -46,6 +46,7 @@ def fusion_profile(facts: Mapping[str, Any], chip: Mapping[str, Any]) -> FusionP
         symmetric_activations=table.get("symmetric_activations", False),
         per_channel_weights=table["per_channel_weights"],
         shift_only=table.get("shift_only", False),
+        unsigned_inputs=table.get("unsigned_inputs", False),
         activation_dtypes=table["activation_dtypes"],
         weight_dtypes=table["weight_dtypes"],
     )

@@ -22,12 +22,11 @@ from edgewright.quant.layout import observable
 from edgewright.quant.observers import parse_observer
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.planner import QuantOptions
-from edgewright.quant.qdq import write_qdq
 from edgewright.quant.statistics import TensorStatistics, load_statistics, save_statistics
 from edgewright.repair.bench import Confirmation, Material, Trial
 from edgewright.repair.candidate import Candidate, PlanMaker
 from edgewright.repair.cost import Cost, cost_of
-from edgewright.targets.backend import Backend, Drafting
+from edgewright.targets.backend import Backend, Drafting, emulation_of
 from edgewright.toolchains.environments import ToolchainMissing
 from edgewright.verify.verdict import Limits, drop_of
 from edgewright.workflow.calibrated import Calibrated
@@ -171,7 +170,8 @@ class RepairBench:
         return self._plans[candidate.digest]
 
     def _emulated(self, candidate: Candidate) -> Callable[[Feeds], Outputs]:
-        session = ReferenceSession(write_qdq(candidate.model, self.plan(candidate)).data, name=candidate.name)
+        emulation = emulation_of(self.workshop.backend, candidate.model, self.plan(candidate))
+        session = ReferenceSession(emulation.data, name=candidate.name)
         restorer = Restorer(candidate.restore)
         return lambda feeds: restorer(session(feeds))
 

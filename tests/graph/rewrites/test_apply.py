@@ -87,20 +87,34 @@ def test_a_rewrite_that_is_not_exact_is_refused(change, reason: str) -> None:
 def test_rounding_that_the_network_itself_shows_is_no_change(difference: float, rounding: float, passes: bool) -> None:
     reference = np.ones(64, np.float32)
     found = {"scores": reference * np.float32(1 + difference)}
+    otherwise = reference * np.float32(1 + rounding)
     if passes:
-        _compare("some", "scores", reference, found, lambda: rounding)
+        _compare("some", "scores", reference, found, lambda: otherwise)
         return
     with pytest.raises(ModelError, match="not exact"):
-        _compare("some", "scores", reference, found, lambda: rounding)
+        _compare("some", "scores", reference, found, lambda: otherwise)
+
+
+@pytest.mark.parametrize(("rounding", "passes"), [(3e-4, True), (3e-5, False), (0.5, False)])
+def test_one_value_that_is_wrong_is_seen_among_many(rounding: float, passes: bool) -> None:
+    """A difference that no sum over all values shows: one score of 4 million."""
+    reference = np.full(1 << 22, 0.5, np.float32)
+    found, otherwise = reference.copy(), reference.copy()
+    found[7] += np.float32(1e-3 if rounding < 0.1 else 0.01)
+    otherwise[9] += np.float32(rounding)
+    if passes:
+        _compare("some", "scores", reference, {"scores": found}, lambda: otherwise)
+        return
+    with pytest.raises(ModelError, match="not exact") as caught:
+        _compare("some", "scores", reference, {"scores": found}, lambda: otherwise)
+    assert "single values" in caught.value.why
 
 
 def test_the_rounding_of_a_network_is_that_between_its_two_ways_of_running() -> None:
     model = detector()
     sample = samples(model)[0]
     name = model.outputs[0].name
-    values = run(model, sample)[name]
-    assert _Rounding(model, [])(sample, name, values) < 1e-5
-    assert _Rounding(model, [])(sample, name, values * 2) == pytest.approx(0.5, rel=1e-3)
+    assert _Rounding(model, [])(sample, name) == pytest.approx(run(model, sample)[name], rel=1e-4, abs=1e-4)
 
 
 def test_a_restoration_of_something_else_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,7 +66,8 @@ def is_symmetric(chip: str, tag: str) -> bool:
 @functools.cache
 def planned(model: Model, chip: str, float_nodes: tuple[str, ...] = (), *, symmetric: bool = False) -> PrecisionPlan:
     """8 bits, by minimum and maximum, but for `float_nodes`."""
-    profile = SophgoBackend(chip).capabilities().fusion
+    # as the recorded modules were planned: those of symmetric plans have a signed input
+    profile = replace(SophgoBackend(chip).capabilities().fusion, unsigned_inputs=False)
     chosen = default_precisions(model, profile, "int8")
     chosen = {name: precision for name, precision in chosen.items() if name not in float_nodes}
     statistics = collect_statistics(model, layout(model, profile, chosen).observed, images(8), histogram=False)

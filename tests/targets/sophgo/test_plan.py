@@ -215,7 +215,11 @@ def test_structure_tells_what_cannot_be_negative() -> None:
             y = Concat <axis = 1> (sum, r)
         }"""
     )
-    assert never_negative(model) == {"r", "s", "sum", "y"}
+    plan = PrecisionPlan("", {"x": symmetric_grid(-1.0, 1.0)}, {}, {})
+    assert never_negative(model, plan) == {"r", "s", "sum", "y"}
+    assert never_negative(model, replace(plan, activations={"x": symmetric_grid(0.0, 1.0)})) == {
+        *("x", "r", "s", "sum", "y", "z")
+    }
 
 
 def test_the_compilers_time_is_read_from_its_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from edgewright.graph.rewrites import (  # noqa: I001 - the order of import is t
     rescale_boxes,
     split_outputs,
     equalise,
+    split_channels,
     cut_tail,
     split_joins,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "plain_forms",
     "refusals",
     "rescale_boxes",
+    "split_channels",
     "split_joins",
     "split_outputs",
 ]

@@ -23,10 +23,12 @@ class RewriteContext:
         ranges: smallest and largest value of activations, by name, as calibration saw them. A rewrite that compares
             ranges leaves tensors alone that are not here.
         absorbed: op types that a Conv before them absorbs on the target; see `graph.regions.decode_tail`.
+        convs: names of the Convs that a rewrite of Convs may change; None: any.
     """
 
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     absorbed: frozenset[str] = frozenset({"Relu", "Clip"})
+    convs: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Rewriting:
         rewrites: names in `graph.rewrites.REWRITES`, applied in this order; those that find nothing are passed over.
         short: words for the table.
         changes_outputs: whether the outputs may differ afterwards, so that a restoration must run on the host.
+        without_16bit: whether it is for targets alone that have no 16 bits, which mend the same for less.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Rewriting:
     rewrites: tuple[str, ...]
     short: str
     changes_outputs: bool
+    without_16bit: bool = False
 
     @property
     def requires(self) -> str:
@@ -52,12 +54,14 @@ class Rewriting:
 
     def propose(self, candidate: Candidate, bench: Bench) -> Candidate | None:
         """See `Remedy.propose`."""
+        profile = bench.material.maker.profile
         if self.changes_outputs and bench.material.keep_outputs:
+            return None
+        if self.without_16bit and "int16" in bench.material.precisions:
             return None
         samples = list(itertools.islice(bench.fit_feeds(_SAMPLES), _SAMPLES))
         statistics = bench.statistics(candidate)
         ranges = {name: (entry.minimum, entry.maximum) for name, entry in statistics.items() if entry.count}
-        profile = bench.material.maker.profile
         context = RewriteContext(ranges, profile.fused_activations)
         found: Rewritten | None = None
         for name in self.rewrites:
@@ -107,6 +111,14 @@ register(
         Rewriting("rescale-boxes", "rewrite", ("rescale-boxes",), "boxes rescaled", changes_outputs=True),
         Rewriting("split-outputs", "rewrite", ("split-outputs",), "boxes and scores apart", changes_outputs=True),
         Rewriting("cut-tail", "cut", ("cut-tail",), "decoded on the host", changes_outputs=True),
+        Rewriting(
+            "split-channels",
+            "rewrite",
+            ("split-channels",),
+            "channels apart",
+            changes_outputs=False,
+            without_16bit=True,
+        ),
         Rewriting("split-joins", "rewrite", ("split-joins",), "joins split", changes_outputs=False),
     ]
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,25 +12,29 @@ from edgewright.files import digest_of
 from edgewright.findings import Finding
 from edgewright.graph.model import Model
 from edgewright.quant.plan import PrecisionPlan
+from edgewright.quant.qdq import write_qdq
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import Capabilities, Session
 from edgewright.targets.facts import capabilities_of, load_facts
 from edgewright.targets.layered import Single, Traceable, sort_out
 from edgewright.targets.sophgo.build import (
     LOWERED,
-    NAMES,
     Samples,
     Transformed,
     compile_module,
     gather,
     identity,
+    lookup_in,
+    module_files,
+    module_in,
     tables_for,
     transform,
 )
 from edgewright.targets.sophgo.calibration import methods, vendor_plan
+from edgewright.targets.sophgo.emulate import shifting_emulation
 from edgewright.targets.sophgo.layers import errors_alone, present_tensors, program
-from edgewright.targets.sophgo.lowered import Lookup, built_plan
-from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir, tensor_types
+from edgewright.targets.sophgo.lowered import built_plan
+from edgewright.targets.sophgo.mlir import parse_mlir, tensor_types
 from edgewright.targets.sophgo.plan import Tables
 from edgewright.targets.sophgo.process import VENDOR, toolchain_environment
 from edgewright.targets.sophgo.readback import (
@@ -71,18 +74,22 @@ class SophgoBackend:
         return capabilities_of(
             VENDOR,
             self._chip,
-            vendor_spec(VENDOR).version_name(self._version),
+            self._version_name,
             runs_here=platform.machine() == "x86_64" and platform.system() == "Linux",
             reason="TPU-MLIR exists for Linux on x86-64 only",
             emulated=True,
-            ran_on=f"TPU-MLIR {vendor_spec(VENDOR).version_name(self._version)}, {self._chip} simulated",
+            ran_on=f"TPU-MLIR {self._version_name}, {self._chip} simulated",
             needs_samples=True,
             float_tolerance=self._facts["float_tolerance"],
         )
 
     def toolchain(self) -> Mapping[str, str]:
         """Version of TPU-MLIR."""
-        return {"TPU-MLIR": vendor_spec(VENDOR).version_name(self._version)}
+        return {"TPU-MLIR": self._version_name}
+
+    @property
+    def _version_name(self) -> str:
+        return vendor_spec(VENDOR).version_name(self._version)
 
     def host(self) -> Mapping[str, str]:
         """The environment: what the chip is simulated with, not this computer, decides what comes out."""
@@ -133,7 +140,7 @@ class SophgoBackend:
 
     def trace(self, artifact: Artifact, tensors: Sequence[str], feeds: Iterable[Feeds]) -> Iterator[Outputs]:
         """Inner tensors as the lowered module computes them, dequantised."""
-        lookup = _lookup(artifact.folder)
+        lookup = lookup_in(artifact.folder)
         names = {tensor: name for name, tensor in lookup.tensors.items()}
         missing = [tensor for tensor in tensors if tensor not in names]
         if missing:
@@ -146,17 +153,19 @@ class SophgoBackend:
     def traceable(self, model: Model, artifact: Artifact) -> Traceable:
         """Tensors of the lowered module; see `targets.layered.Layered`."""
         where = f"TPU-MLIR {artifact.toolchain['TPU-MLIR']}, lowered module for {self._chip}"
-        return sort_out(model, where, present_tensors(*_module(artifact.folder)), self._facts["float_tolerance"])
+        return sort_out(model, where, present_tensors(*module_in(artifact.folder)), self._facts["float_tolerance"])
 
     def single(
         self, artifact: Artifact, plain: Artifact, tensors: Collection[str], samples: Iterable[tuple[Feeds, Outputs]]
     ) -> Iterator[Single]:
         """Ops of the lowered module one by one, and tensors of the float one; see `targets.layered.Layered`."""
-        made, files = self._environment(), _module_files(artifact.folder, artifact.files)
-        steps = program(*_module(artifact.folder), tensors)
+        made, files = self._environment(), module_files(artifact.folder, artifact.files)
+        steps = program(*module_in(artifact.folder), tensors)
         # by the names of what was quantised: they are what is to be proven
-        in_float = tensor_types(_module(plain.folder)[0])
-        names = {name: found for name, found in present_tensors(*_module(artifact.folder)).items() if found in in_float}
+        in_float = tensor_types(module_in(plain.folder)[0])
+        names = {
+            name: found for name, found in present_tensors(*module_in(artifact.folder)).items() if found in in_float
+        }
         wanted = [name for name in tensors if name in names]
         simulation = self._simulation(made, plain.folder, plain.files)
         for feeds, values in samples:
@@ -172,11 +181,11 @@ class SophgoBackend:
 
     def read_plan(self, path: Path) -> PrecisionPlan:
         """What a lowered module says; `names.json` lies beside it."""
-        return built_plan(parse_mlir(path.read_text(encoding="utf-8")), _lookup(path.parent))
+        return built_plan(parse_mlir(path.read_text(encoding="utf-8")), lookup_in(path.parent))
 
     def calibrations(self) -> tuple[str, ...]:
         """TPU-MLIR's own calibrations."""
-        return tuple(methods(vendor_spec(VENDOR).version_name(self._version)))
+        return tuple(methods(self._version_name))
 
     def vendor_plan(
         self, model: Model, plan: PrecisionPlan, method: str, samples: Samples, folder: Path
@@ -188,6 +197,10 @@ class SophgoBackend:
     def expected_plan(self, model: Model, plan: PrecisionPlan) -> PrecisionPlan:
         """What the chip is expected to make of a plan, without asking TPU-MLIR: what an emulation should compute."""
         return expected_plan(model, plan, self._facts["family"], asymmetric=self._asymmetric(plan))
+
+    def emulation(self, model: Model, plan: PrecisionPlan) -> Model:
+        """See `targets.backend.Emulating`."""
+        return (shifting_emulation if self._facts["family"] == "bm1684" else write_qdq)(model, plan)
 
     def review(self, artifact: Artifact, plan: PrecisionPlan | None) -> list[Finding]:
         """Ops in float against the plan, grids that the compiler changed, a chip file that computes something else."""
@@ -244,7 +257,7 @@ class SophgoBackend:
         )
 
     def _simulation(self, made: Environment, folder: Path, files: Sequence[str]) -> Simulation:
-        return Simulation(made, "simulate", _module_files(folder, files))
+        return Simulation(made, "simulate", module_files(folder, files))
 
     def _read_back(
         self,
@@ -257,40 +270,24 @@ class SophgoBackend:
     ) -> dict[str, Any]:
         lowered = parse_mlir((folder / LOWERED).read_text(encoding="utf-8"))
         feeds = list(samples(1 if plan is None else _IDENTITY_SAMPLES)) if samples is not None else []
+        apart = Simulation(made, "chip", [folder / files[0]]), self._simulation(made, folder, files)
         found: dict[str, Any] = {
             **counts(lowered),
             "in_float": check_modes(lowered, tables) if tables is not None else [],
             "ran_on": f"TPU-MLIR {made.version}, {self._chip} simulated",
             "float_before_codes": float_before_codes(lowered),
-            "identity": identity(
-                Simulation(made, "chip", [folder / files[0]]), self._simulation(made, folder, files), feeds
-            )
-            if feeds
-            else {"samples": 0},
+            "identity": identity(*apart, feeds) if feeds else {"samples": 0},
         }
         if feeds and (found["float_before_codes"] or found["identity"]["relative_l2"] > DIFFERENT):
             found |= {"ran_on": f"{found['ran_on']}, its own file", "most_images": _CHIP_IMAGES}
         if plan is not None and tables is not None:
-            built = built_plan(lowered, _lookup(folder))
+            built = built_plan(lowered, lookup_in(folder))
             found |= {"widened": list(tables.widened), "changed_grids": changed_grids(plan, built)}
         milliseconds = estimated_ms(folder, self._facts.get("estimate", ""))
         if milliseconds is not None:
             source = f"TPU-MLIR {made.version}, its compiler's static model of {self._chip}; not measured on a chip"
             found["latency_ms"] = {"value": milliseconds, "source": source}
         return found
-
-
-def _lookup(folder: Path) -> Lookup:
-    return Lookup.from_json(json.loads((folder / NAMES).read_text(encoding="utf-8")))
-
-
-def _module(folder: Path) -> tuple[list[MlirOp], Lookup]:
-    return parse_mlir((folder / LOWERED).read_text(encoding="utf-8")), _lookup(folder)
-
-
-def _module_files(folder: Path, files: Sequence[str]) -> list[Path]:
-    """The lowered module and its weights."""
-    return [folder / name for name in (LOWERED, *(name for name in files if name.endswith(".npz")))]
 
 
 def open_backend(chip: str, version: str | None = None) -> SophgoBackend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from edgewright.graph.model import Model
 from edgewright.quant.collect import collect_statistics
 from edgewright.quant.plan import PrecisionPlan
 from edgewright.quant.statistics import Range
+from edgewright.targets.sophgo.lowered import Lookup
 from edgewright.targets.sophgo.mlir import MlirOp, parse_mlir
 from edgewright.targets.sophgo.names import Names, lookup_of, match_names
 from edgewright.targets.sophgo.plan import Tables, unplanned, write_tables
@@ -133,6 +135,21 @@ def gather(model: Model, read: Transformed, answer: Mapping[str, Any], folder: P
             if rest.name != "log.txt":
                 shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
     return tuple(dict.fromkeys([*(target for _, target in moved), NAMES]))
+
+
+def lookup_in(folder: Path) -> Lookup:
+    """Whose the names of a module in a folder are."""
+    return Lookup.from_json(json.loads((folder / NAMES).read_text(encoding="utf-8")))
+
+
+def module_in(folder: Path) -> tuple[list[MlirOp], Lookup]:
+    """The lowered module in a folder, and whose its names are."""
+    return parse_mlir((folder / LOWERED).read_text(encoding="utf-8")), lookup_in(folder)
+
+
+def module_files(folder: Path, files: Sequence[str]) -> list[Path]:
+    """The lowered module and its weights."""
+    return [folder / name for name in (LOWERED, *(name for name in files if name.endswith(".npz")))]
 
 
 def identity(chip: Simulation, lowered: Simulation, feeds: Sequence[Feeds]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def write_tables(
             f"TPU-MLIR made {len(names.strange)} tensors that cannot be matched to the model: {listed(names.strange)}",
             todo="report this with the model; --precision float needs no plan",
         )
-    positive = never_negative(model)
+    positive = never_negative(model, plan)
     rows = []
     for name in _wanted(top, names, plan):
         tensor, exact = names.tensor_of(name) or "", name in names.tensors

@@ -59,7 +59,7 @@ def expected_plan(model: Model, plan: PrecisionPlan, family: str, *, asymmetric:
         asymmetric: whether TPU-MLIR is asked for asymmetric grids.
     """
     inner = _inside(model)
-    positive = never_negative(model)
+    positive = never_negative(model, plan)
     ranges: Ranges = {}
     for name, grid in plan.activations.items():
         if name not in inner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgewright.graph.model import Model
+from edgewright.quant.plan import PrecisionPlan
 
 _MAKE = frozenset(
     {"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Exp", "Sqrt", "ReduceL1", "ReduceL2"}
@@ -39,9 +40,9 @@ _KEEP = frozenset(
 _BOTH = frozenset({"Add", "Mul"})
 
 
-def never_negative(model: Model) -> frozenset[str]:
-    """Names of tensors that hold no negative value for any input, as far as structure tells."""
-    found: set[str] = set()
+def never_negative(model: Model, plan: PrecisionPlan) -> frozenset[str]:
+    """Names of tensors that hold no negative value, as far as structure and the inputs' codes in the plan tell."""
+    found = {value.name or "" for value in model.ir.graph.inputs if _unsigned(plan, value.name or "")}
     for node in model.ir.graph:
         if _holds(node, found):
             found.update(value.name or "" for value in node.outputs)
@@ -61,6 +62,11 @@ def _holds(node: ir.Node, found: set[str]) -> bool:
         data = node.inputs if node.op_type in ("Concat", "Max") else node.inputs[:1]
         return bool(data) and all(_positive(value, found) for value in data)
     return node.op_type in _BOTH and all(_positive(value, found) for value in node.inputs)
+
+
+def _unsigned(plan: PrecisionPlan, name: str) -> bool:
+    grid = plan.activations.get(name)
+    return grid is not None and grid.dtype.startswith("u") and int(grid.zero_point.max()) == 0
 
 
 def _positive(value: ir.Value | None, found: set[str]) -> bool:
