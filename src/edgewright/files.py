@@ -16,6 +16,7 @@ from edgewright.errors import OutputError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_NAME = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
 @contextmanager
@@ -36,7 +37,16 @@ def explained_write_errors(path: Path) -> Iterator[None]:
                 where=str(error.filename or path),
                 todo="move it, or choose another folder",
             ) from error
+        if error.errno in _NO_NAME or _cannot_be_made(error, path):
+            raise OutputError(
+                "this folder cannot be made", where=str(path), why=error.strerror or "", todo="choose another folder"
+            ) from error
         raise
+
+
+def _cannot_be_made(error: OSError, path: Path) -> bool:
+    """Whether the place itself is missing after it was made, as below /proc, and not some file in it."""
+    return isinstance(error, FileNotFoundError) and Path(error.filename or "") in (path, *path.parents)
 
 
 @contextmanager

@@ -63,6 +63,12 @@ def test_an_onnx_model_for_a_target_that_builds_from_source(cli: Cli) -> None:
     assert "name the export that the model came from" in error["do"]
 
 
+def test_another_file_of_the_export_for_such_a_target(cli: Cli) -> None:
+    write_export(cli.folder / "export")
+    error = cli.refused("deploy", "export/infer_cfg.yml", *DATA, "--target", "paddle/cpu", "--precision", "float")
+    assert error["what"] == "paddle/cpu runs models of paddle, and this is none"
+
+
 def test_a_missing_paddle_is_offered(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEWRIGHT_CACHE", str(cli.folder / "cache"))
     write_export(cli.folder / "export")

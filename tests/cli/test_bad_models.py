@@ -57,7 +57,18 @@ def test_a_file_that_is_no_model(cli: Cli, content: bytes, what: str) -> None:
 
 
 def test_a_folder_as_model(cli: Cli) -> None:
-    assert cli.refused("deploy", "val", *DATA)["what"] == "val is a folder, not an ONNX file"
+    error = cli.refused("deploy", "val", *DATA)
+    assert error["what"] == "val is a folder, not a model"
+    assert "PaddleDetection" in error["do"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("manifest.json", "a bundle"), ("recipe.toml", "a run directory")])
+def test_what_was_made_from_a_model_as_model(cli: Cli, name: str, kind: str) -> None:
+    (cli.folder / "made").mkdir()
+    cli.save(f"made/{name}", b"")
+    error = cli.refused("deploy", "made", *DATA)
+    assert error["why"] == f"it holds {name}, so it is {kind}"
+    assert error["do"] == f"pass the model that {kind} was made from"
 
 
 def test_external_data_of_zero_bytes(cli: Cli) -> None:

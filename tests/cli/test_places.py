@@ -40,6 +40,11 @@ def test_a_file_is_in_the_way(cli: Cli) -> None:
     assert cli.refused(*DEPLOY, "--out", "file/below")["what"] == "a file is in the way of a folder"
 
 
+@pytest.mark.parametrize("place", ["/proc/nothing/r", "a" * 300], ids=["no file system", "long"])
+def test_a_folder_that_cannot_be_made(cli: Cli, place: str) -> None:
+    assert cli.refused(*DEPLOY, "--out", place)["what"] == "this folder cannot be made"
+
+
 def test_a_folder_of_other_things_is_not_written_to(cli: Cli) -> None:
     error = cli.refused(*DEPLOY, "--out", "val")
     assert error["what"] == "this folder is no run directory and is not empty"

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.errors import TargetMismatch
 from edgewright.toolchains import vendors as vendors_module
 from tests.cli.conftest import Cli
 from tests.diagnose.controls.test_controls import Spoiled
+from tests.diagnose.controls.test_own import Own
 from tests.toolchains.conftest import MINOR
 
 SPEC = f"""
@@ -92,6 +94,14 @@ def test_the_doctor_looks_at_a_target(cli: Cli, monkeypatch: pytest.MonkeyPatch,
     told = cli(*words, "--json")
     assert told.status == 1
     assert told.data["in_order"] is False
+
+
+def test_what_the_doctor_could_not_run_is_not_in_order(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Own(TargetMismatch("not here", why="no GPU"))
+    monkeypatch.setattr("edgewright.workflow.doctor.get_backend", lambda target: backend)
+    answer = cli("toolchain", "doctor", "onnxruntime/cpu")
+    assert answer.status == 0
+    assert answer.out.splitlines()[-1].startswith("NOT RUN  onnxruntime/cpu")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "src" / "edgewright"
-_SUFFIXES = {".txt", ".py", ".toml", ".json", ".j2", ".css", ".html", ".js", ".typed"}
+_SUFFIXES = {".txt", ".npz", ".pdiparams", ".pdmodel", ".py", ".toml", ".json", ".j2", ".css", ".html", ".js", ".typed"}
 _BUILD = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
 
 

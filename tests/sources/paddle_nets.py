@@ -1,5 +1,8 @@
 # Runs in a Paddle environment, 2.6 and 3.3: a small detector of PaddleDetection's form, exported by paddle.jit.save.
-"""`python paddle_nets.py FOLDER KIND [EDGE]`: KIND is plain, nms, sized or resized; EDGE 0 leaves both edges open."""
+"""`python paddle_nets.py FOLDER KIND [EDGE]`; EDGE 0 leaves both edges open.
+
+KIND is plain, nms, sized, resized, queries, or offset: queries whose rows are no corners of their boxes.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ class Net(nn.Layer):
 
     def forward(self, image, scale_factor=None, im_shape=None):
         cells = self.head(functional.relu(self.norm(self.stem(image)))).flatten(2).transpose([0, 2, 1])
+        if self.kind in ("queries", "offset"):
+            return best_of_queries(cells, im_shape, scale_factor, 8.0 if self.kind == "offset" else 0.0)
         boxes, scores = (
             functional.sigmoid(cells[:, :, :4]) * 96.0,
             functional.sigmoid(8.0 * cells[:, :, 4:]).transpose([0, 2, 1]),
@@ -36,6 +41,21 @@ class Net(nn.Layer):
             boxes = boxes * im_shape[:, 1:2].unsqueeze(1) / 96.0
         scale = paddle.concat([scale_factor[:, 1:2], scale_factor[:, 0:1]] * 2, axis=1).unsqueeze(1)
         return (boxes / scale, scores) if self.kind != "nms" else suppressed(boxes / scale, scores)
+
+
+def best_of_queries(cells, im_shape, scale_factor, offset):
+    """`DETRPostProcess` of PaddleDetection with a sigmoid for each class; an offset makes other corners of boxes."""
+    boxes, scores = functional.sigmoid(cells[:, :, :4]), functional.sigmoid(8.0 * cells[:, :, 4:])
+    centre, half = boxes[:, :, :2], 0.5 * boxes[:, :, 2:]
+    size = paddle.floor(im_shape / scale_factor + 0.5).flip(1).tile([1, 2]).unsqueeze(1)
+    corners = paddle.concat([centre - half, centre + half], axis=-1) * size + offset
+    best, index = paddle.topk(scores.flatten(1), 30, axis=-1)
+    rows = paddle.arange(end=index.shape[0]).unsqueeze(-1).tile([1, 30])
+    chosen = paddle.gather_nd(corners, paddle.stack([rows, index // CLASSES], axis=-1))
+    labels = (index % CLASSES).unsqueeze(-1).astype("float32")
+    found = paddle.concat([labels, best.unsqueeze(-1), chosen], axis=-1)
+    count = paddle.to_tensor(30, dtype="int32").tile([found.shape[0]])
+    return found.reshape([-1, 6]), count
 
 
 def suppressed(boxes, scores):
@@ -66,9 +86,9 @@ def export(folder: str, kind: str, edge: int) -> None:
     net.eval()
     size = [edge, edge] if edge else [None, None]
     specs = [paddle.static.InputSpec([None, 3, *size], name="image")]
-    if kind in ("nms", "sized"):
+    if kind in ("nms", "sized", "queries", "offset"):
         specs.append(paddle.static.InputSpec([None, 2], name="scale_factor"))
-    if kind == "sized":
+    if kind in ("sized", "queries", "offset"):
         specs.append(paddle.static.InputSpec([None, 2], name="im_shape"))
     paddle.jit.save(paddle.jit.to_static(net, input_spec=specs), f"{folder}/model")
 

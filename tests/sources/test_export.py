@@ -8,8 +8,8 @@ import pytest
 
 from edgewright.errors import ModelError, UserError
 from edgewright.sources import is_folder_source, source_kind, source_name
-from edgewright.sources.paddle.sniff import MOST_BYTES
 from edgewright.sources.paddle.export import find_export
+from edgewright.sources.paddle.sniff import MOST_BYTES
 from edgewright.sources.paddle.versions import version_for
 from edgewright.workflow.inputs import model_digest
 from tests.sources.exports import PIR, PROGRAM, write_export

@@ -129,6 +129,34 @@ def test_the_size_of_the_image_is_folded_and_open_edges_are_fixed(version: str, 
         assert sourced.facts["cut"] is None
 
 
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_the_best_of_queries_are_cut_and_proven(version: str, export: Export, images: Path, tmp_path: Path) -> None:
+    """RT-DETR's ending: behind it, errors are told on rows whose order flips."""
+    run = ew.deploy(export(version, "queries", 0), images=images, precision="float", out=tmp_path / "run")
+    told = {finding.code: finding for finding in run.findings}
+    cut = told["EW121"].evidence
+    assert (cut["by"], len(cut["outputs"])) == ("topk", 2)
+    ops = run.report.provenance["source"]["ops"]
+    assert not {"topk", "top_k_v2", "floor"} & set(ops), "what was cut off must not be blamed"
+    assert cut["gap"] < 1e-6
+    assert "EW122" not in told, "scale and size belong to what was cut"
+    assert max(told["EW123"].evidence["parts"].values()) < 1e-5
+    assert [output["shape"][2] for output in run.report.model["outputs"]] == [4, 3]
+    assert run.verdict == "passed"
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_a_cut_that_does_not_hold_the_detections_is_not_made(version: str, export: Export) -> None:
+    folder = export(version, "offset")
+    recipe = make_recipe({"model": {"path": str(folder)}, "data": {"images": ""}})
+    with ExitStack() as stack:
+        found = source_once(folder, recipe, stack)
+    assert found.facts["cut"] is None
+    kept = next(finding for finding in found.findings if finding.code == "EW121")
+    assert kept.severity is Severity.WARNING
+    assert "gave other detections" in kept.message
+
+
 def test_open_edges_without_a_description_ask_for_the_size(export: Export, tmp_path: Path) -> None:
     folder = export(OLD, "sized", 0)
     program = tmp_path / "alone.pdmodel"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import edgewright
@@ -66,9 +67,54 @@ STACK = "In user code:\n\n  File a\n    InvalidArgumentError: cannot parse\n  [H
     ],
 )
 def test_what_paddle_says_in_short(convert, said: str, told: str) -> None:
-    assert sys.modules["programs"]._summary(ValueError(said)) == told
+    assert sys.modules["programs"].summary(ValueError(said)) == told
 
 
 def test_both_files_have_one_name(convert) -> None:
     with pytest.raises(ValueError, match="different names"):
         sys.modules["programs"].load("a/model.pdmodel", "a/other.pdiparams")
+
+
+@pytest.fixture
+def queries(convert, monkeypatch: pytest.MonkeyPatch):
+    """The module, which reads nothing of Paddle by itself."""
+    yield importlib.import_module("queries")
+    sys.modules.pop("queries", None)
+
+
+def test_rows_are_looked_for_among_all_queries(queries) -> None:
+    random = np.random.default_rng(0)
+    boxes, scores = random.random((20, 4)), random.random((20, 3))
+    corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1) * [80, 60, 80, 60]
+    chosen = [(7, 2), (3, 0), (7, 1)]
+    rows = np.array([[kind, scores[query, kind], *corners[query]] for query, kind in chosen])
+    assert queries.rows_gap(rows, boxes, scores, (60, 80)) < 1e-9
+    assert queries.rows_gap(rows, boxes, scores, (80, 60)) > 0.01, "height and width"
+    assert queries.rows_gap(rows + np.array([0, 0.5, 0, 0, 0, 0]), boxes, scores, (60, 80)) > 0.01
+    assert queries.rows_gap(rows + np.array([9, 0, 0, 0, 0, 0]), boxes, scores, (60, 80)) == float("inf")
+    assert queries.rows_gap(rows * np.nan, boxes, scores, (60, 80)) == float("inf")
+    assert queries.rows_gap(rows, boxes * np.nan, scores, (60, 80)) == float("inf")
+
+
+class Loop:
+    """A program whose only op writes what it reads."""
+
+    def outputs_in_order(self) -> list[str]:
+        return ["x"]
+
+    def made(self, value: str):  # type: ignore[no-untyped-def]
+        return sys.modules["programs"].Made("op", "scale", [value])
+
+
+def test_an_op_that_writes_what_it_reads_holds_nobody_up(queries) -> None:
+    assert queries.best_of_queries(Loop()) is None
+
+
+def test_inputs_that_are_not_known_are_not_fed(queries) -> None:
+    image = {"name": "image", "dtype": "float32", "shape": [None, 3, None, 32]}
+    size = {"name": "im_shape", "dtype": "float32", "shape": [None, 2]}
+    fed = queries._noise([image, size], [48, 999])
+    assert fed["image"].shape == (1, 3, 48, 32)
+    assert fed["im_shape"].tolist() == [[48.0, 32.0]]
+    assert queries._noise([image, size], [None, None]) is None
+    assert queries._noise([image, {**size, "name": "other"}], [48, 48]) is None

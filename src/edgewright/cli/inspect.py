@@ -52,10 +52,16 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
 def _row(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
+    if {"code", "message"} <= entry.keys():
+        return f"{entry['code']}  {entry['message']} {entry.get('remedy') or ''}".rstrip()
     return "  ".join(f"{key} {_cell(value)}" for key, value in entry.items() if value not in (None, "", [], {}))
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(str(entry) for entry in value) or "-"
+        return ", ".join(_cell(entry) for entry in value) or "-"
+    if isinstance(value, dict) and value:
+        return f"({', '.join(f'{key} {_cell(entry)}' for key, entry in value.items())})"
+    if isinstance(value, float):
+        return str(float(f"{value:.6g}"))
     return "-" if value in (None, "", {}) else str(value)

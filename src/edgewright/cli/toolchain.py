@@ -132,12 +132,15 @@ def doctor_command(
         out_json(found.to_json())
     else:
         took = f"{time.monotonic() - started:.0f} s"
-        out(
-            "\n".join(
-                [*lines, f"{'IN ORDER' if found.in_order else 'NOT IN ORDER'}  {target or 'toolchains'}  in {took}"]
-            )
-        )
+        out("\n".join([*lines, f"{_verdict(found)}  {target or 'toolchains'}  in {took}"]))
     return 0 if found.in_order else 1
+
+
+def _verdict(found: MachineHealth | TargetHealth) -> str:
+    """What was not run is not known to be in order."""
+    if found.not_run:
+        return "NOT RUN"
+    return "IN ORDER" if found.in_order else "NOT IN ORDER"
 
 
 def _machine_lines(machine: MachineHealth) -> list[str]:

@@ -80,9 +80,9 @@ def _to_ir(proto: onnx.ModelProto, path: Path) -> ir.Model:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise ModelError(f"there is no file {path}", todo="check the path; a model is one .onnx file")
+        raise ModelError(f"there is no file {path}", todo="check the path; a model is an .onnx file or a Paddle export")
     if path.is_dir():
-        raise ModelError(f"{path} is a folder, not an ONNX file", todo="pass the .onnx file inside it")
+        raise _folder_error(path)
     size = path.stat().st_size
     if size == 0:
         raise ModelError("the model file is empty (0 bytes)", where=str(path), todo="export or copy the model again")
@@ -92,6 +92,23 @@ def _check_file(path: Path) -> None:
             where=str(path),
             todo="save it with external data (onnx.save(..., save_as_external_data=True))",
         )
+
+
+def _folder_error(path: Path) -> ModelError:
+    """For a folder that no source takes: a bundle, a run directory or another one."""
+    made = {"manifest.json": "a bundle", "recipe.toml": "a run directory"}
+    for name, what in made.items():
+        if (path / name).exists():
+            return ModelError(
+                f"{path} is a folder, not a model",
+                why=f"it holds {name}, so it is {what}",
+                todo=f"pass the model that {what} was made from",
+            )
+    return ModelError(
+        f"{path} is a folder, not a model",
+        why="it holds no Paddle program: neither a .pdmodel nor a .json of Paddle 3",
+        todo="pass an .onnx file, or the folder that PaddleDetection exported",
+    )
 
 
 def check_external_data(proto: onnx.ModelProto, path: Path) -> set[Path]:

@@ -75,6 +75,11 @@ class MachineHealth:
         """Whether nothing needs doing."""
         return all(entry.in_order for entry in self.toolchains)
 
+    @property
+    def not_run(self) -> bool:
+        """Environments are always tried out."""
+        return False
+
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
         return {
@@ -104,6 +109,12 @@ class TargetHealth:
     def in_order(self) -> bool:
         """Whether everything that the chip can do comes out right."""
         return all(result.state in _FINE for result in self.results)
+
+    @property
+    def not_run(self) -> bool:
+        """Whether nothing is wrong only because nothing could be run here."""
+        states = {result.state for result in self.results}
+        return "not run" in states and states <= {"not run", "not on this chip"}
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
@@ -158,7 +169,7 @@ def examine_target(
     Args:
         target: `vendor/chip` or `vendor/chip==VERSION`.
         folder: where to build; what came out right is deleted again, what did not is kept with its log.
-        precisions: to build in; what the chip has not is told so.
+        precisions: to build in; what the chip has not is told so. Controls of a framework's own are in float only.
         controls: names of the controls; none: all.
 
     Raises:
@@ -169,6 +180,8 @@ def examine_target(
     _check_installed(backend)
     toolchain = dict(backend.toolchain())
     tasks = _tasks(backend, controls)
+    if isinstance(backend, OwnControls):
+        precisions = tuple(precision for precision in precisions if precision == "float")
     results: list[ControlResult] = []
     issues: dict[tuple[str, str], tuple[KnownIssue, ...]] = {}
     with (progress or Quiet()).step("control models", len(tasks) * len(precisions)) as advance:

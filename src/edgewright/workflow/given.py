@@ -75,8 +75,9 @@ def check_source(target: str, backend: Backend, path: Path) -> None:
     """
     kind = source_kind(path)
     if isinstance(backend, FromSource) and kind.name != backend.framework:
+        found = f"this one is {kind.title}" if path.suffix.lower() == ".onnx" else "this is none"
         raise UserError(
-            f"{target} runs models of {backend.framework}, and this one is {kind.title}",
+            f"{target} runs models of {backend.framework}, and {found}",
             where=str(path),
             why=f"it builds from {backend.framework}'s own files, which cannot be made from ONNX",
             todo="name the export that the model came from (a folder of PaddleDetection, or its program), or choose "

@@ -11,6 +11,7 @@ from edgewright.graph.io import load_model
 from edgewright.graph.regions import count_regions
 from edgewright.graph.steps import PrepareOptions, static_shapes
 from edgewright.tasks.base import FAMILIES
+from edgewright.tasks.names import class_names
 from edgewright.workflow.given import is_bundle
 from edgewright.workflow.prepared import describe, understand
 from edgewright.workflow.recipe import make_recipe
@@ -37,6 +38,7 @@ def inspect_path(
     fixed = static_shapes.run(model, options)
     known = fixed[0] if fixed else model
     head, contract = understand(known, recipe, sourced.preset)
+    names = class_names(model, int(head.params.get("nc") or 0))
     title = FAMILIES.get(head.family).title if head.family in FAMILIES else "not recognised"
     return {
         "kind": "model",
@@ -50,6 +52,7 @@ def inspect_path(
         },
         "parts": [part.to_json() for part in head.parts],
         "contract": contract.model_dump(mode="json"),
+        **({"names": list(names)} if names else {}),
         "regions": count_regions(known),
         **({"source": dict(sourced.facts)} if sourced.facts else {}),
         **({"findings": [finding.to_json() for finding in sourced.findings]} if sourced.findings else {}),

@@ -134,7 +134,8 @@ def _holds_nothing(path: Path) -> bool:
 
 def _missing(path: Path) -> list[Path]:
     """Folders that making `path` would make, outermost first."""
-    return [folder for folder in (*reversed(path.parents), path) if not folder.exists()]
+    with explained_write_errors(path):
+        return [folder for folder in (*reversed(path.parents), path) if not folder.exists()]
 
 
 def _check_place(path: Path) -> None:

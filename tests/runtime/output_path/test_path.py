@@ -34,9 +34,13 @@ def unknown_path(**options):
     return OutputPath(artifact(outputs), UNKNOWN, None, CONTRACT, **options), drawn(outputs, 0), outputs
 
 
-def test_every_family_has_a_fast_way():
+PLAIN_ONLY = {"picodet-raw", "rtdetr-rows", "classifier"}
+"""Heads without a fast way: tables that vendors' runtimes rarely end in, and outputs of a few rows or one."""
+
+
+def test_every_family_has_a_fast_way_or_is_named():
     assert path_of(*([HEADS["ssd"][0], ports(*HEADS["ssd"], "int8")])).fast
-    assert set(FAST.names()) == {family.name for family in FAMILIES}
+    assert set(FAST.names()) == {family.name for family in FAMILIES} - PLAIN_ONLY
 
 
 def test_outputs_without_a_meaning_convert_when_asked_for():

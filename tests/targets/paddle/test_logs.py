@@ -19,6 +19,7 @@ CAUSES = {
     "cut_program": ("2.6.2", "cut-program", "cut off or damaged"),
     "cut_weights": ("2.6.2", "cut-weights", "weights (.pdiparams) are cut off"),
     "cut_weights_json": ("3.3.1", "cut-weights", "weights (.pdiparams) are cut off"),
+    "damaged_weights": ("2.6.2", "damaged-weights", "weights (.pdiparams) are damaged"),
     "empty_program": ("2.6.2", "empty-program", "is empty"),
     "fixed_batch": ("2.6.2", "reshape", "fixed shape [1, 256] and got [2, 4, 8, 8]"),
     "gpu_only_op": ("2.6.2", "gpu-only-op", "Softmax mask fuse op only supports GPU"),

@@ -118,7 +118,7 @@ def test_the_doctor_takes_controls_in_paddle(tmp_path: Path) -> None:
     assert health.in_order
     states = {(result.control, result.precision): result.state for result in health.results}
     assert states["convolutions", "float"] == states["upsampling", "float"] == "ok"
-    assert states["convolutions", "int8"] == "not on this chip"
+    assert {precision for _, precision in states} == {"float"}
     (tmp_path / "b").mkdir()
     broken = examine_target("paddle/cpu==3.0.0rc1", tmp_path / "b", controls=("convolutions",), precisions=("float",))
     (result,) = broken.results

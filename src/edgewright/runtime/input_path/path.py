@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +57,9 @@ class InputPath:
             codes = to_port(np.zeros(contract.shape, contract.dtype), port, contract.layout, rounding)[0]
             self._nothing = codes[:, :1, :1] if self._layout == "NCHW" else codes[:1, :1].transpose(2, 0, 1)
         self._rgb = contract.colour == "RGB"
+        # OpenCV's cubic rounds the last elements of a row otherwise than those before them, so colours that are swapped
+        # before it, as `preprocess` swaps them, are other bytes than colours that are swapped after it
+        self._by_place = contract.interpolation == "cubic"
         self._size = (contract.height, contract.width)
         self._area = area_for(contract.width, contract.height, contract)
         self._maps: dict[bool, PixelMap] = {}
@@ -106,6 +110,8 @@ class InputPath:
             )
         swapped = not self._gray and rgb != self._rgb
         area = self._area_for(pixels.shape[1], pixels.shape[0])
+        if swapped and self._by_place and pixels.shape[:2] != (area.height, area.width):
+            pixels, swapped = self._swapped_first(pixels), False
         whole = pixels.shape[:2] == self._size and pixels.flags.c_contiguous
         if self._moves_nothing(swapped):
             if whole and out is None:
@@ -118,6 +124,11 @@ class InputPath:
         tensor = self._mapped_into(source, area, out, swapped)
         laps.lap("input set")
         return tensor, area.placement
+
+    def _swapped_first(self, pixels: Pixels) -> Pixels:
+        turned = self._scratch.get("turned", pixels.shape)
+        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=turned)
+        return turned
 
     def _area_for(self, width: int, height: int) -> Area:
         """The same object as long as frames have the same size: what was padded for it stays padded."""

@@ -35,7 +35,7 @@ class Converted:
     Attributes:
         onnx: the ONNX model, one image in.
         origin: the normalised Paddle model behind it.
-        facts: what the export was, what was cut, with what versions; JSON types.
+        facts: what the export was, what was cut, the ops that are left, with what versions; JSON types.
         findings: what was noticed.
     """
 
@@ -78,7 +78,8 @@ def convert(
     """
     made = paddle_environment(version)
     work = folder / "normalise"
-    told = call_worker(made, "normalise", _files(export.program, export.weights), work).result
+    asked = {**_files(export.program, export.weights), "size": list(size)}
+    told = call_worker(made, "normalise", asked, work).result
     program = _moved(work, export, folder / NORMALISED)
     after = told["after"]
     image, shape = image_input(after["inputs"], size)
@@ -100,7 +101,7 @@ def convert(
         "versions": told["before"]["versions"],
         "inputs": told["before"]["inputs"],
         "outputs": told["before"]["outputs"],
-        "ops": told["before"]["ops"],
+        "ops": told["after"]["ops"],
         "cut": told["cut"],
         "open_batch": shape[0] is None,
         "network": _edges(shape),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 MOST_BYTES = 1 << 26
-"""Of a program, whose weights lie in another file: those of RT-DETR take 0.4 MB. JSON takes twenty times as much memory."""
+"""Of a program without its weights: RT-DETR's has 0.4 MB. What is read of JSON takes twenty times as much memory."""
 _MOST_FIELDS = 1 << 16
 """Of a `.pdmodel`'s outermost message, where each takes two bytes at least; a program has one for each block of ops."""
 _PIR_HEAD = 4096

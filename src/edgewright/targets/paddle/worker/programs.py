@@ -5,13 +5,37 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Facts = dict[str, Any]
 
 PIR_SUFFIX = ".json"
+
+
+class Ending(NamedTuple):
+    """Where a program begins to choose detections.
+
+    Attributes:
+        by: "nms", or "topk" where the best of all queries are taken.
+        boxes, scores: the values that it chooses from.
+        starts: the ops that it begins with, the one to tell of first.
+    """
+
+    by: str
+    boxes: Any
+    scores: Any
+    starts: Sequence[Any]
+
+
+class Made(NamedTuple):
+    """What a value was made by: the op, what it is called, and the values that it computes with."""
+
+    op: Any
+    kind: str
+    given: list[Any]
 
 
 def load(program: str, weights: str) -> Any:
@@ -27,14 +51,15 @@ def load(program: str, weights: str) -> Any:
     try:
         return kind(str(prefix))
     except Exception as error:
-        raise ProgramFailed(_summary(error)) from error
+        raise ProgramFailed(summary(error)) from error
 
 
 class ProgramFailed(Exception):
     """Paddle does not load a program; the message is its own summary, without the stacks that the log has."""
 
 
-def _summary(error: Exception) -> str:
+def summary(error: Exception) -> str:
+    """What Paddle says of a failure, in short."""
     told = [line.strip() for line in str(error).rpartition("Error Message Summary:")[2].splitlines()]
     lines = [line for line in told if line.strip(" -^") and not line.startswith(("[Hint", "[operator"))]
     # without a summary the stack of Python comes first, and what matters last
@@ -71,24 +96,53 @@ class OldProgram:
         """How often each op occurs."""
         return dict(Counter(op.type for op in self.block.ops if op.type not in ("feed", "fetch")))
 
+    def outputs_in_order(self) -> list[Any]:
+        """The values that are fetched."""
+        return list(self.fetches)
+
     def suppressions(self) -> list[Any]:
         """The ops that suppress boxes: those that take boxes and scores."""
         return [op for op in self.block.ops if "nms" in op.type and {"BBoxes", "Scores"} <= set(op.input_names)]
 
+    def suppression(self, op: Any) -> Ending:
+        """Where a program that suppresses boxes begins to."""
+        boxes, scores = (self.block.var(op.input(name)[0]) for name in ("BBoxes", "Scores"))
+        return Ending("nms", boxes, scores, [op])
+
     def about(self, op: Any) -> Facts:
-        """Type and settings of a suppression."""
+        """Type and settings of an op."""
         return {"op": op.type, "settings": _settings({name: op.attr(name) for name in op.attr_names})}
 
-    def cut(self, op: Any) -> tuple[list[Any], list[str]]:
-        """What to fetch instead of what `op` gives (its boxes, its scores, then outputs that it has no part in), and
+    def made(self, value: Any) -> Made | None:
+        """What made a value; None where nothing did (a weight), or several ops did."""
+        makers = [op for op in self.block.ops if value.name in op.output_arg_names]
+        if len(makers) != 1:
+            return None
+        op = makers[0]
+        names = [name for given in ("X", "Input", "Y") if given in op.input_names for name in op.input(given)]
+        return Made(op, op.type, [self.block.var(name) for name in names])
+
+    def cut(self, ending: Ending) -> tuple[list[Any], list[str]]:
+        """What to fetch instead of what is chosen (boxes, scores, then outputs that the choice has no part in), and
         the outputs that fall away."""
-        reached: set[str] = set(op.output_arg_names)
-        for later in self.block.ops[self.block.ops.index(op) + 1 :]:
-            if reached.intersection(later.input_arg_names):
-                reached.update(later.output_arg_names)
-        kept = [value for value in self.fetches if value.name not in reached]
-        boxes, scores = (self.block.var(op.input(name)[0]) for name in ("BBoxes", "Scores"))
-        return [boxes, scores, *kept], [value.name for value in self.fetches if value.name in reached]
+        behind = self._reached({name for op in ending.starts for name in op.output_arg_names})
+        fed = self._reached(set(self.feeds))
+        dropped = [value.name for value in self.fetches if value.name in behind or value.name not in fed]
+        instead = {value.name: value for value in (ending.boxes, ending.scores, *self.fetches)}
+        return [value for name, value in instead.items() if name not in dropped], dropped
+
+    def _reached(self, names: set[str]) -> set[str]:
+        """These values and all that depend on one of them."""
+        found = set(names)
+        for op in self.block.ops:
+            if op.type not in ("feed", "fetch") and found.intersection(op.input_arg_names):
+                found.update(op.output_arg_names)
+        return found
+
+    def run(self, feeds: dict[str, Any]) -> list[Any]:
+        """Its outputs, op by op, without the inference engine."""
+        with self._guard():
+            return list(self.executor.run(self.program, feed=feeds, fetch_list=self.fetches))
 
     def save(self, prefix: str, targets: list[Any]) -> None:
         """Write the part of the program that `targets` need."""
@@ -133,26 +187,57 @@ class PirProgram:
         names = [op.name() for op in self.ops_in_order]
         return dict(Counter(name.removeprefix("pd_op.") for name in names if not _is_frame(name)))
 
+    def outputs_in_order(self) -> list[Any]:
+        """The values that are fetched."""
+        return [op.operand_source(0) for op in self.ops_in_order if op.name() == "pd_op.fetch"]
+
     def suppressions(self) -> list[Any]:
         """The ops that suppress boxes: those that take boxes and scores."""
         candidates = [op for op in self.ops_in_order if "nms" in op.name()]
         return [op for op in candidates if {"bboxes", "scores"} <= set(op.get_input_names())]
 
-    def about(self, op: Any) -> Facts:
-        """Type and settings of a suppression."""
-        return {"op": op.name().removeprefix("pd_op."), "settings": _settings(op.attrs())}
-
-    def cut(self, op: Any) -> tuple[list[Any], list[str]]:
-        """As `OldProgram.cut`."""
-        reached = {op.id()}
-        for later in self.ops_in_order[[other.id() for other in self.ops_in_order].index(op.id()) + 1 :]:
-            if reached.intersection(_makers(later)):
-                reached.add(later.id())
-        fetches = [other for other in self.ops_in_order if other.name() == "pd_op.fetch"]
-        kept = [other.operand_source(0) for other in fetches if other.id() not in reached]
+    def suppression(self, op: Any) -> Ending:
+        """As `OldProgram.suppression`."""
         given = list(op.get_input_names())
         boxes, scores = (op.operand_source(given.index(name)) for name in ("bboxes", "scores"))
-        return [boxes, scores, *kept], [other.attrs()["name"] for other in fetches if other.id() in reached]
+        return Ending("nms", boxes, scores, [op])
+
+    def about(self, op: Any) -> Facts:
+        """Type and settings of an op."""
+        return {"op": op.name().removeprefix("pd_op."), "settings": _settings(op.attrs())}
+
+    def made(self, value: Any) -> Made | None:
+        """As `OldProgram.made`."""
+        op = value.get_defining_op()
+        if op is None or op.name() in ("pd_op.data", "pd_op.feed", "builtin.parameter"):
+            return None
+        given = _operands(op)
+        if given and given[0].get_defining_op().name() == "builtin.combine":  # a list of values
+            given = _operands(given[0].get_defining_op())
+        return Made(op, op.name().removeprefix("pd_op.").rstrip("_"), given)
+
+    def cut(self, ending: Ending) -> tuple[list[Any], list[str]]:
+        """As `OldProgram.cut`."""
+        behind = self._reached({op.id() for op in ending.starts})
+        fed = self._reached({value.get_defining_op().id() for value in self._inputs().values()})
+        fetches = [op for op in self.ops_in_order if op.name() == "pd_op.fetch"]
+        dropped = [op for op in fetches if op.id() in behind or op.id() not in fed]
+        kept = [op.operand_source(0) for op in fetches if op not in dropped]
+        instead = [ending.boxes, ending.scores]
+        instead += [value for value in kept if not any(value.is_same(other) for other in instead)]
+        return instead, [op.attrs()["name"] for op in dropped]
+
+    def _reached(self, ids: set[int]) -> set[int]:
+        """These ops and all that depend on one of them."""
+        found = set(ids)
+        for op in self.ops_in_order:
+            if found.intersection(_makers(op)):
+                found.add(op.id())
+        return found
+
+    def run(self, feeds: dict[str, Any]) -> list[Any]:
+        """As `OldProgram.run`."""
+        return list(self.executor.run(self.program, feed=feeds, fetch_list=self.fetches))
 
     def save(self, prefix: str, targets: list[Any]) -> None:
         """Write the part of the program that `targets` need."""
@@ -171,12 +256,13 @@ class PirProgram:
 
 def _makers(op: Any) -> list[int]:
     """The ops that make the operands of `op`."""
-    makers = []
-    for index in range(op.num_operands()):
-        value = op.operand_source(index)
-        if value is not None and value.initialized():
-            makers.append(value.get_defining_op().id())
-    return makers
+    return [value.get_defining_op().id() for value in _operands(op)]
+
+
+def _operands(op: Any) -> list[Any]:
+    """The values that an op takes; those that it may do without are left out."""
+    values = [op.operand_source(index) for index in range(op.num_operands())]
+    return [value for value in values if value is not None and value.initialized()]
 
 
 def _is_frame(name: str) -> bool:
