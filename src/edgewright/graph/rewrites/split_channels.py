@@ -87,6 +87,18 @@ class SplitChannels:
         )
 
 
+def uneven_layers(model: Model) -> dict[str, tuple[str, ...]]:
+    """Convs that the rewrite would split, with the tensors whose channels it would compute apart."""
+    layers = [layer for node in Editor(model).graph if _is_dense(node) and (layer := _layer(node)) is not None]
+    return {
+        layer.conv.name or "": tuple(
+            node.outputs[0].name or "" for each in layer.layers for node in (each.conv, *each.between)
+        )
+        for layer in layers
+        if len(_groups(layer)) > 1
+    }
+
+
 def _is_dense(node: ir.Node) -> bool:
     return node.op_type == "Conv" and node.attributes.get_int("group", 1) == 1 and _weight(node) is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgewright.graph.model import Model
@@ -14,6 +14,7 @@ from edgewright.quant.profile import FusionProfile
 from edgewright.repair.bench import Bench
 from edgewright.repair.candidate import Applied, Candidate
 from edgewright.repair.remedies.base import REMEDIES, Kind
+from edgewright.repair.uneven import worth_splitting
 
 _SAMPLES = 2
 """Images that a rewrite is verified on."""
@@ -28,6 +29,7 @@ class Rewriting:
         short: words for the table.
         changes_outputs: whether the outputs may differ afterwards, so that a restoration must run on the host.
         without_16bit: whether it is for targets alone that have no 16 bits, which mend the same for less.
+        chosen: names of the Convs that the rewrites may change; None: any.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Rewriting:
     short: str
     changes_outputs: bool
     without_16bit: bool = False
+    chosen: Callable[[Candidate, Bench], frozenset[str]] | None = None
 
     @property
     def requires(self) -> str:
@@ -62,7 +65,8 @@ class Rewriting:
         samples = list(itertools.islice(bench.fit_feeds(_SAMPLES), _SAMPLES))
         statistics = bench.statistics(candidate)
         ranges = {name: (entry.minimum, entry.maximum) for name, entry in statistics.items() if entry.count}
-        context = RewriteContext(ranges, profile.fused_activations)
+        convs = None if self.chosen is None else self.chosen(candidate, bench)
+        context = RewriteContext(ranges, profile.fused_activations, convs)
         found: Rewritten | None = None
         for name in self.rewrites:
             model = candidate.model if found is None else found.model
@@ -118,6 +122,7 @@ register(
             "channels apart",
             changes_outputs=False,
             without_16bit=True,
+            chosen=worth_splitting,
         ),
         Rewriting("split-joins", "rewrite", ("split-joins",), "joins split", changes_outputs=False),
     ]
