@@ -134,7 +134,7 @@ def test_colours_are_swapped_before_cubic_as_the_reference_swaps_them(compiler):
     """OpenCV rounds halves at the end of a row otherwise: found by the test above, once in some thousand frames."""
     contract, port = simple(3, 1, 1.0, std=(1.0, 1.0, 1.0), resize="stretch", interpolation="cubic")
     path = make(contract, port, compiler)
-    for level in range(0, 254):
+    for level in range(254):
         frame = np.array([[[level] * 3], [[level + 1] * 3]], np.uint8)  # the middle is a half
         wanted = to_port(preprocess(frame, contract)[0], port, contract.layout)
         assert path(frame)[0].tobytes() == wanted.tobytes()
