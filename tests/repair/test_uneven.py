@@ -17,7 +17,7 @@ from tests.repair.fake_bench import FakeBench, Memory
 from tests.repair.nets import CPU
 
 
-def branches(memory: Memory, second: float) -> FakeBench:
+def branches(memory: Memory, second: float, *, per_channel: bool = True) -> FakeBench:
     """Two branches with channels of unlike weights are added; the second one is so large beside the first."""
     nodes, weights = [], {}
     sizes = np.array([1, 1, 0.01, 0.01], np.float32)[:, None, None, None]
@@ -30,7 +30,7 @@ def branches(memory: Memory, second: float) -> FakeBench:
         weights[f"w{number}"] = np.abs(normal(4, 1, 1, 1, seed=number).clip(-1, 1)) * sizes
         weights[f"v{number}"] = scale * normal(3, 4, 1, 1, seed=5) / sizes.reshape(1, 4, 1, 1)
     nodes.append(helper.make_node("Add", ["b1", "b2"], ["out"], name="add"))
-    profile = replace(CPU, shift_only=True, per_channel_weights=False)
+    profile = replace(CPU, shift_only=True, per_channel_weights=per_channel)
     model = model_of(nodes, ["out"], [1, 1, 8, 8], **weights)
     parts = (Part("out", "out", 0, 0, None, "other", 1),)
     return FakeBench(memory, lambda _: 1.0, model=model, parts=parts, profile=profile, precisions=("float", "int8"))
@@ -42,6 +42,13 @@ def test_layers_that_the_outputs_do_not_feel_stay_whole(memory: Memory, second: 
     found = REMEDIES.get("split-channels").propose(bench.start(), bench)
     assert found is not None
     assert set(found.applied[0].facts["layers"]) == split
+
+
+def test_where_a_layer_has_one_weight_step_every_uneven_layer_is_split(memory: Memory) -> None:
+    bench = branches(memory, 0.001, per_channel=False)
+    found = REMEDIES.get("split-channels").propose(bench.start(), bench)
+    assert found is not None
+    assert set(found.applied[0].facts["layers"]) == {"first1", "first2"}
 
 
 def test_the_fewest_layers_without_which_little_is_left() -> None:
