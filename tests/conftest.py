@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Numba numbers the files of a function's compiled forms without a lock: of two that compile forms of
-    # one function at once, one later loads what the other wrote. Each process of a run keeps its own.
-    own = Path(sys.prefix) / "numba" / os.environ["PYTEST_XDIST_WORKER"]
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(own))
 
 DOCS = Path(__file__).resolve().parent / "docs"
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from edgewright.kernels.compiled.cache_lock import lock_cache
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -19,6 +21,8 @@ def kernel(function: F) -> F:
     """
     compiler = functools.partial(numba.njit, nogil=True, error_model="numpy")
     try:
-        return cast("F", compiler(cache=True)(function))
+        compiled = compiler(cache=True)(function)
+        lock_cache(compiled)
+        return cast("F", compiled)
     except RuntimeError:  # Numba found no place for its cache
         return cast("F", compiler()(function))
