@@ -39,7 +39,6 @@ def test_what_picodet_says(tmp_path: Path) -> None:
     config = read(tmp_path, CONFIG)
     assert config.arch == "GFL"
     assert config.draw_threshold == 0.5
-    assert config.nms["keep_top_k"] == 100
     found = contract_of(config, "image", tmp_path)
     assert found == Contract(
         input="image",

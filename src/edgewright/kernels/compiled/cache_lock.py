@@ -31,7 +31,7 @@ def lock_cache(compiled: Any) -> None:
 def _alone(work: Callable[..., Any], place: Path) -> Callable[..., Any]:
     def locked(*arguments: Any) -> Any:
         try:
-            lock = place.open("a+b")  # noqa: SIM115 - held by `with` below
+            lock = place.open("a+b")
         except OSError:  # a folder that cannot be written: nobody changes what is in it
             return work(*arguments)
         with lock:

@@ -117,7 +117,6 @@ class InferConfig(BaseModel):
         label_list: class names by class id.
         arch: name of the architecture ("GFL" is PicoDet's too).
         draw_threshold: confidence below which nothing is drawn.
-        nms: settings of a suppression that the host does ("NMS" of the file); empty where the network does it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,7 +125,6 @@ class InferConfig(BaseModel):
     label_list: Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], Field(max_length=_MOST_CLASSES)] = ()
     arch: str = ""
     draw_threshold: Annotated[float | None, Field(ge=0, le=1)] = None
-    nms: Mapping[str, Any] = {}
 
 
 def read_config(path: Path) -> InferConfig:
@@ -151,7 +149,6 @@ def read_config(path: Path) -> InferConfig:
         "label_list": data.get("label_list") or (),
         "arch": data.get("arch") or "",
         "draw_threshold": data.get("draw_threshold"),
-        "nms": data.get("NMS") or {},
     }
     try:
         return InferConfig.model_validate(said)
