@@ -53,7 +53,7 @@ def measure(target: str, out: Path) -> None:
         return
     for row in run.table:
         ap = "-" if row.metric is None else f"{row.metric.value:.1f}"
-        drop = "-" if row.drop is None else f"{-row.drop:+.1f}"
+        drop = "-" if row.drop is None else f"{0.0 - row.drop:+.1f}"
         print(f"{target:<18}{row.name:<52}{ap:>6}{drop:>7}  {row.verdict:<12}{run.seconds:>8.0f}")
 
 
