@@ -74,6 +74,7 @@ class FakeBench:
         level: damage of a candidate: its squared error, the same in the mean over all images.
         drop: points that a candidate loses; None: 100 times its level.
         latency: time of a candidate relative to 8 bits, as confirmations tell it.
+        beside_float: time of a candidate relative to the float artifact.
         seconds: time limit; every trial and every confirmation takes one.
         noise: how much a candidate's images differ from what they should be, by chance.
         limit: drop that is allowed.
@@ -87,6 +88,7 @@ class FakeBench:
         *,
         drop: Callable[[Candidate], float] | None = None,
         latency: Callable[[Candidate], float] | None = None,
+        beside_float: Callable[[Candidate], float] | None = None,
         model: Model | None = None,
         parts: tuple[Part, ...] = PARTS,
         options: QuantOptions = OPTIONS,
@@ -103,6 +105,7 @@ class FakeBench:
         self.memory, self.level, self.limit, self.noise, self.seed = memory, level, limit, noise, seed
         self.drop = drop or (lambda candidate: 100.0 * level(candidate))
         self.latency = latency
+        self.beside_float = beside_float
         self.model = model or detector()
         self.left = seconds
         self.material = Material(
@@ -154,7 +157,14 @@ class FakeBench:
         if self.latency is not None:
             cost = Cost.from_json({**cost.to_json(), "latency": self.latency(candidate)})
         return Confirmation(
-            candidate.name, None, drop, {"boxes": drop / 100}, drop <= self.limit, cost, provisional=provisional
+            candidate.name,
+            None,
+            drop,
+            {"boxes": drop / 100},
+            drop <= self.limit,
+            cost,
+            provisional=provisional,
+            beside_float=self.beside_float(candidate) if self.beside_float else None,
         )
 
     def kept(

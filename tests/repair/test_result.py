@@ -44,6 +44,20 @@ def test_the_cheapest_that_passed_is_best_whatever_lost_less() -> None:
     assert SearchResult((dear, free)).best is dear
 
 
+def test_where_the_toolchain_tells_the_time_the_quickest_is_best() -> None:
+    def timed(name: str, cost: Cost, beside_float: float) -> Entry:
+        plain = entry(name, cost, passed=True)
+        assert plain.confirmation is not None
+        return replace(plain, confirmation=replace(plain.confirmation, beside_float=beside_float))
+
+    slow = timed("slow", FREE, 2.8)
+    quick = timed("quick", replace(FREE, float_macs=0.1), 0.401)
+    cheap = timed("cheap", replace(FREE, float_macs=0.05), 0.402)
+    assert SearchResult((slow, quick)).best is quick
+    assert SearchResult((quick, cheap)).best is cheap, "less than a percent is no reason"
+    assert [one.confirmation.gains_no_time for one in (slow, quick) if one.confirmation] == [True, False]
+
+
 def test_float_weighs_more_than_16_bits_and_macs_more_than_conversions() -> None:
     ranks = [
         FREE.rank,

@@ -13,7 +13,8 @@ from edgewright.runtime.artifact_session import ArtifactSession
 from edgewright.targets.artifact import Artifact, PortSpec
 from edgewright.targets.backend import SelfTimed
 from edgewright.tensors import TensorSpec
-from edgewright.verify.latency import measure_latency
+from edgewright.verify.latency import measure_latency, slower_finding
+from edgewright.verify.results import Latency
 
 FEEDS = {"x": np.zeros((1, 3, 4, 4), np.float32)}
 
@@ -85,3 +86,22 @@ def test_a_wrapped_session_keeps_time_only_if_its_inner_one_does() -> None:
     with pytest.raises(TypeError):
         session.time_runs(FEEDS, 1.0, 1, 1)
     assert wrapped(Timed()).keeps_time
+
+
+@pytest.mark.parametrize(
+    ("source", "note", "said"),
+    [
+        ("measured", "", "int8 takes 6.20 ms and float 2.20 ms: it is not faster on this host."),
+        (
+            "estimated",
+            "its compiler's model",
+            "int8 takes 6.20 ms and float 2.20 ms (estimated: its compiler's model): it is not faster on this target.",
+        ),
+    ],
+)
+def test_what_is_slower_than_float_is_told_with_whose_figure_it_is(source: str, note: str, said: str) -> None:
+    in_float, slow, quick = (Latency(ms, ms, source, 0, note) for ms in (2.2, 6.2, 1.0))
+    assert slower_finding(in_float, "int8", quick) is None
+    found = slower_finding(in_float, "int8", slow)
+    assert found is not None
+    assert (found.code, found.message) == ("EW501", said)

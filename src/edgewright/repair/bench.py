@@ -14,6 +14,7 @@ from edgewright.repair.cost import Cost
 from edgewright.repair.damage import Damage
 from edgewright.tasks.metric import Metric
 from edgewright.tensors import Part
+from edgewright.verify.latency import FASTER
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Confirmation:
         cost: with its latency, where the target can run and the budget asks for it.
         failed: why the toolchain could not build or run it; empty when it could. It has no figures then.
         provisional: it passed as a draft; what would ship has not been built or measured yet.
+        beside_float: time of a run over that of the float artifact, where the toolchain tells both.
     """
 
     name: str
@@ -65,6 +67,12 @@ class Confirmation:
     cost: Cost
     failed: str = ""
     provisional: bool = False
+    beside_float: float | None = None
+
+    @property
+    def gains_no_time(self) -> bool:
+        """Whether float would be the better choice: it loses nothing, and takes as long or less."""
+        return self.beside_float is not None and self.beside_float >= FASTER
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON data."""

@@ -1,8 +1,9 @@
 """The search for the cheapest repair that suffices.
 
 1. where boxes and scores meet: rewrites that keep them apart, the decode tail on the host or in float;
-2. what costs nothing at run time: forms, ranges, biases, rounding; where there are no 16 bits, channels apart;
-3. wider types for as few MACs as suffice: 16 bits, then float.
+2. what costs nothing at run time: forms, ranges, biases, rounding;
+3. wider types for as few MACs as suffice: 16 bits, then float; where there are no 16 bits, channels apart, before or
+   after these.
 
 What to do is chosen on calibration images against the float model; whether it suffices is confirmed on the evaluation
 images, on the target. A change that the images cannot tell from noise is not kept.
@@ -18,11 +19,10 @@ from edgewright.repair.bench import Bench, Confirmation, Trial
 from edgewright.repair.budget import Budget
 from edgewright.repair.candidate import Candidate
 from edgewright.repair.damage import is_less
+from edgewright.repair.degrees import Degrees
 from edgewright.repair.remedies import REMEDIES, Kind, Remedy
 from edgewright.repair.result import Entry, SearchResult
-from edgewright.repair.thin import thin_out
-from edgewright.repair.widen import WIDENINGS, Widening, throughout
-from edgewright.repair.widening import Step, worthwhile
+from edgewright.repair.widen import WIDENINGS, throughout
 
 TRIALS = (4, 12, 48)
 """Images of a trial: a few, and for what these cannot tell apart, more."""
@@ -70,24 +70,45 @@ class Search:
         if self._confirmed(start):
             return
         best, passed = self._formed(start)
-        # it costs the chip more than the forms do, so only where they do not suffice; they are looked for anew then, as
-        # what they mend is not seen beside channels that are lost
-        split = None if passed else self._proposed(_APART, start)
-        if split is not None:
-            found, passed = self._formed(split)
-            best = found if passed or self._better(found, best) else best
-        if passed:
-            return
+        # channels apart leave lanes of a chip idle: a few ops in float take less time, except where all weights of a
+        # layer share one step, for there it is channels of most layers that are lost
+        early = self.bench.material.maker.profile.per_channel_weights
+        if not passed and early:
+            best, passed = self._refined(best)
+        if not passed:
+            apart, passed = self._split(start, best)
+            if not passed and (apart is not best or not early):
+                best, passed = self._refined(apart)
+        if not passed:
+            self._look_beyond(best)
+
+    def _refined(self, best: Candidate) -> tuple[Candidate, bool]:
+        """Weights rounded by data, then wider types for as few MACs as suffice."""
         rounded = self._free(best, ("weight-rounding",))
         if rounded is not best and self._confirmed(rounded):
-            return
-        best = rounded
+            return rounded, True
+        best, passed = rounded, False
+        degrees = Degrees(self.bench, self.budget, self._confirmed, self._better)
         for widening in WIDENINGS:
-            if widening.kind in self.allowed:
-                best, passed = self._widened(best, widening)
-                if passed:
-                    return
-        self._look_beyond(best)
+            if widening.kind in self.allowed and not passed:
+                self._check_time()
+                best, passed = degrees.widened(best, widening)
+        return best, passed
+
+    def _split(self, start: Candidate, best: Candidate) -> tuple[Candidate, bool]:
+        """Channels apart, or what was best before, and whether the search may end with it.
+
+        It costs the chip more than the forms do, so only where they do not suffice; they are looked for anew then, as
+        what they mend is not seen beside channels that are lost. What is not quicker than float is kept, but
+        something quicker is looked for beside it.
+        """
+        split = self._proposed(_APART, start)
+        if split is None:
+            return best, False
+        found, passed = self._formed(split)
+        if passed:
+            return (best, False) if self._gains_no_time(found) else (found, True)
+        return (found if self._better(found, best) else best), False
 
     def _formed(self, start: Candidate) -> tuple[Candidate, bool]:
         """The graph, the ranges and the biases that damage least, and whether they suffice."""
@@ -137,54 +158,6 @@ class Search:
                 best = candidate
         return best
 
-    def _widened(self, best: Candidate, widening: Widening) -> tuple[Candidate, bool]:
-        """The fewest steps that pass; all of them, and False, where even they do not."""
-        self._check_time()
-        limit = self.budget.limit(widening.budget)
-        steps: Sequence[Step] = widening.steps(best, self.bench, 1.0 if limit is None else limit)
-        steps = self._affordable(best, widening, steps)
-        if not steps:
-            return best, False
-        few, many = 0, worthwhile(steps)
-        while True:
-            if self._confirmed(widening.widened(best, steps[:many], self.bench), draft=True):
-                found = self._trimmed(best, widening, steps, few, many)
-                if self._confirmed(found):
-                    return found, True
-            if many == len(steps):
-                whole = widening.widened(best, steps, self.bench)
-                return (whole if self._better(whole, best) else best), False
-            few, many = many, min(len(steps), 2 * many + 1)
-
-    def _trimmed(self, best: Candidate, widening: Widening, steps: Sequence[Step], few: int, many: int) -> Candidate:
-        """The candidate with the fewest of `many` steps that pass where `few` do not; drafts suffice to tell."""
-        if few:
-            many = self._fewest(best, widening, steps, few, many)
-        kept = thin_out(steps[:many], lambda chosen: self._as_good(widening, best, chosen, steps[:many]))
-        thinner = widening.widened(best, kept, self.bench)
-        if len(kept) < many and self._confirmed(thinner, draft=True):
-            return thinner
-        return widening.widened(best, steps[:many], self.bench)
-
-    def _fewest(self, best: Candidate, widening: Widening, steps: Sequence[Step], few: int, many: int) -> int:
-        """Bisect between a number of steps that failed and one that passed."""
-        while many - few > max(1, few // 4):  # the images do not resolve more than that
-            middle = (few + many) // 2
-            if self._confirmed(widening.widened(best, steps[:middle], self.bench), draft=True):
-                many = middle
-            else:
-                few = middle
-        return many
-
-    def _as_good(self, widening: Widening, best: Candidate, some: Sequence[Step], steps: Sequence[Step]) -> bool:
-        return not self._better(widening.widened(best, steps, self.bench), widening.widened(best, some, self.bench))
-
-    def _affordable(self, best: Candidate, widening: Widening, steps: Sequence[Step]) -> Sequence[Step]:
-        """The longest prefix within the budget; shares of MACs are kept already, other limits are not."""
-        while steps and self.budget.exceeded_by(self.bench.cost(widening.widened(best, steps, self.bench))):
-            steps = steps[: len(steps) * 3 // 4]
-        return steps
-
     def _barred_from(self, candidate: Candidate, start: Candidate) -> bool:
         """Whether the candidate could not be built, and a rewrite since `start` will not be proposed again."""
         confirmation = self._entry(candidate).confirmation
@@ -227,6 +200,10 @@ class Search:
         trial = self.bench.trial(candidate, images)
         self._note(candidate, trial, None)
         return trial
+
+    def _gains_no_time(self, candidate: Candidate) -> bool:
+        confirmation = self._entry(candidate).confirmation
+        return confirmation is not None and confirmation.gains_no_time
 
     def _confirmed(self, candidate: Candidate, *, draft: bool = False) -> bool:
         """Whether a candidate passes on the target; what passed as a draft is built in full unless that suffices."""

@@ -33,7 +33,7 @@ from edgewright.workflow.calibrated import Calibrated
 from edgewright.workflow.inputs import ImageFiles
 from edgewright.workflow.measured import network_inputs
 from edgewright.workflow.recipe import QuantiseSection
-from edgewright.workflow.timing import time_variants
+from edgewright.workflow.timing import time_variants, toolchain_latency
 from edgewright.workflow.trials import Trials
 from edgewright.workflow.variants import Built, Workshop
 
@@ -55,6 +55,7 @@ class RepairBench:
         precision: "int8" or "int16", for the table.
         findings: what static rules say of a candidate.
         timed: whether candidates are timed beside the first one that was built.
+        float_artifact: what the toolchain's own figure of the time is compared with, where it gives one.
         built: what was built, in order, with its candidate.
     """
 
@@ -67,6 +68,7 @@ class RepairBench:
     precision: str = "int8"
     findings: Callable[[Candidate, PrecisionPlan], tuple[Finding, ...]] | None = None
     timed: bool = False
+    float_artifact: Built | None = None
     built: list[tuple[Candidate, Built]] = field(default_factory=list)
     _plans: dict[str, PrecisionPlan] = field(default_factory=dict, repr=False)
     _drafts: set[str] = field(default_factory=set, repr=False)
@@ -110,6 +112,7 @@ class RepairBench:
             passed=self._passes(built),
             cost=replace(cost, latency=self._latency(built)),
             provisional=candidate.digest in self._drafts and self._passes(built),
+            beside_float=self._beside_float(built),
         )
 
     def cost(self, candidate: Candidate) -> Cost:
@@ -207,6 +210,15 @@ class RepairBench:
             return None
         found = time_variants(self.workshop.run, self._scope, self.workshop, [first, built])
         return found[built.name].median_ms / max(found[first.name].median_ms, 1e-6)
+
+    def _beside_float(self, built: Built) -> float | None:
+        """Time of a run over that of the float artifact, as the toolchain tells both; a draft has none."""
+        source = self.workshop.backend.capabilities().latency
+        told = toolchain_latency(built, source)
+        in_float = toolchain_latency(self.float_artifact, source) if self.float_artifact is not None else None
+        if told is None or in_float is None or in_float.median_ms <= 0:
+            return None
+        return told.median_ms / in_float.median_ms
 
     def _new_statistics(self, model: Model, names: tuple[str, ...]) -> Mapping[str, TensorStatistics]:
         key = {"model": model.digest, "tensors": list(names)}

@@ -190,7 +190,7 @@ class _Job:
         if workshop.from_source:
             built += [workshop.make(self._name(one), one, None) for one in self.recipe.precision if one != "float"]
         elif self.recipe.precision != ("float",):
-            built += self._quantised(prepared, workshop, allowed, ready)
+            built += self._quantised(prepared, workshop, allowed, built[0], ready)
         failing = failing_precision(built, allowed)
         tooled = toolchain_version(self.backend) is not None
         if failing is not None and failing not in able.weight_only and not self._void and tooled:
@@ -260,7 +260,12 @@ class _Job:
         return calibrate_stage(self.run, self.recipe, self.key, prepared, profile, images, progress, observer)
 
     def _quantised(
-        self, prepared: PreparedModel, workshop: Workshop, allowed: Limits, ready: Calibrated | None
+        self,
+        prepared: PreparedModel,
+        workshop: Workshop,
+        allowed: Limits,
+        in_float: Built,
+        ready: Calibrated | None,
     ) -> list[Built]:
         profile = self.backend.capabilities().fusion
         nothing = nothing_to_quantise(self.recipe, prepared, prepared.load(), profile)
@@ -274,7 +279,7 @@ class _Job:
             return self._calibrated(prepared, observer, most, self.progress)
 
         images = self.data.evaluation
-        quantiser = Quantiser(self.recipe, workshop, images, allowed, calibrate, may_repair=not self._void)
+        quantiser = Quantiser(self.recipe, workshop, images, allowed, calibrate, not self._void, in_float)
         wanted = [precision for precision in self.recipe.precision if precision != "float"]
         found = [quantiser.variants(precision) for precision in wanted]
         self.repairs = tuple(one.repair for one in found if one.repair is not None)

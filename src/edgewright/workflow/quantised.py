@@ -60,6 +60,7 @@ class Quantiser:
         allowed: what counts as passed.
         calibrate: statistics for an observer's name, from all images or from so many.
         may_repair: false where nothing is worth mending, for the float model itself is wrong.
+        float_artifact: what a repair should not be slower than.
     """
 
     recipe: Recipe
@@ -68,6 +69,7 @@ class Quantiser:
     allowed: Limits
     calibrate: Callable[[str, int | None], Calibrated]
     may_repair: bool = True
+    float_artifact: Built | None = None
 
     def variants(self, precision: Precision) -> Quantised:
         """Build and measure, and search for a repair where that falls short."""
@@ -153,6 +155,7 @@ class Quantiser:
             precision=precision,
             findings=lambda candidate, plan: self._joins(full, candidate, plan),
             timed=budget.needs_latency,
+            float_artifact=self.float_artifact,
         )
 
     def _joins(self, calibrated: Calibrated, candidate: Candidate, plan: PrecisionPlan) -> tuple[Finding, ...]:

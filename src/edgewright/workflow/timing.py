@@ -27,19 +27,24 @@ def latency_stage(
     integers compute in float: nobody expects them to be faster.
     """
     able = workshop.backend.capabilities()
-    source = able.latency
-    if source != "measured":
-        told = {one.name: _told(one, source) for one in built}
-        return {name: latency for name, latency in told.items() if latency is not None}, []
-    latencies = time_variants(run, key, workshop, built)
-    float_latency = latencies[built[0].name]
-    faster = [one for one in built if not one.is_float and one.precision not in able.weight_only]
-    slow = [slower_finding(float_latency, one.name, latencies[one.name]) for one in faster]
+    if able.latency == "measured":
+        latencies = time_variants(run, key, workshop, built)
+    else:
+        told = {one.name: toolchain_latency(one, able.latency) for one in built}
+        latencies = {name: latency for name, latency in told.items() if latency is not None}
+    float_latency = latencies.get(built[0].name)
+    faster = [one.name for one in built if not one.is_float and one.precision not in able.weight_only]
+    timed = [name for name in faster if name in latencies] if float_latency is not None else []
+    slow = [slower_finding(float_latency, name, latencies[name]) for name in timed if float_latency is not None]
     return latencies, [finding for finding in slow if finding is not None]
 
 
-def _told(built: Built, source: str) -> Latency | None:
-    """The figure that the toolchain gives for what it built."""
+def toolchain_latency(built: Built, source: str) -> Latency | None:
+    """The figure that the toolchain gives for what it built; None where it gives none, as for a draft.
+
+    Args:
+        source: "simulated" or "estimated": what such figures of the target are.
+    """
     found = built.artifact.read_back.get("latency_ms")
     if found is None:
         return None
