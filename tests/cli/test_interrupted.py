@@ -53,14 +53,21 @@ def unfinished() -> list[str]:
     return [path.name for path in Path("r/stages").iterdir() if path.name.startswith(".partial-")]
 
 
-@pytest.mark.parametrize(("module", "name"), POINTS)
-def test_ctrl_c(cli: Cli, module: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "name", "number", "status"),
+    [
+        *((module, name, signal.SIGINT, 130) for module, name in POINTS),
+        (*POINTS[1], signal.SIGTERM, 143),  # `kill`, `timeout`
+        (*POINTS[2], signal.SIGHUP, 129),  # the terminal was closed
+    ],
+)
+def test_ctrl_c(cli: Cli, module: str, name: str, number: signal.Signals, status: int) -> None:
     process = start(module, name, *DEPLOY)
     assert unfinished()
     time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert out == ""
     assert "edgewright: interrupted\n  do:    the same command goes on where this one stopped\n" in err
     assert "Traceback" not in err

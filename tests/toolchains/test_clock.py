@@ -1,24 +1,61 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from edgewright.toolchains.clock import count_call, tool_clock
+import pytest
+
+from edgewright.toolchains.clock import clocked, counted_call, tool_clock
 from edgewright.workflow.run_dir import RunDir
 
 
+def work(seconds: float = 0.05) -> None:
+    with counted_call():
+        time.sleep(seconds)
+
+
 def test_calls_are_counted_within_the_with() -> None:
-    count_call(5.0)  # nobody counts
+    work()  # nobody counts
     with tool_clock() as clock:
-        count_call(1.5)
-        count_call(2.0)
-    count_call(7.0)
-    assert (clock.seconds, clock.calls) == (3.5, 2)
+        work()
+        time.sleep(0.05)
+        work()
+    work()
+    assert clock.calls == 2
+    assert clock.seconds == pytest.approx(0.1, abs=0.03)
+
+
+def test_calls_side_by_side_count_once_and_threads_count_for_whom_they_work() -> None:
+    with tool_clock() as clock, ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda job: job(), [clocked(lambda: work(0.1)) for _ in range(3)]))
+        pool.submit(work).result()  # a thread does not know by itself
+    assert clock.calls == 3
+    assert clock.seconds == pytest.approx(0.1, abs=0.06)
+
+
+def test_a_call_that_runs_is_counted_up_to_now() -> None:
+    with tool_clock() as clock, counted_call():
+        time.sleep(0.02)
+        early = clock.seconds
+        assert early > 0.01
+        time.sleep(0.02)
+        assert clock.seconds > early
+
+
+def test_a_call_that_fails_is_counted() -> None:
+    with tool_clock() as clock, pytest.raises(ValueError, match="non-negative"):
+        work(-1)
+    assert clock.calls == 1
+    assert clock.seconds < 1
+    with clock.call():
+        time.sleep(0.02)
+    assert clock.seconds > 0.01
 
 
 def test_a_run_directory_tells_the_time_of_tools_by_stage(tmp_path: Path) -> None:
     def compute(folder: Path) -> dict[str, int]:
-        count_call(0.25)
+        work()
         time.sleep(0.01)
         return {}
 
@@ -26,9 +63,10 @@ def test_a_run_directory_tells_the_time_of_tools_by_stage(tmp_path: Path) -> Non
         run.stage("build", {}, compute)
         run.stage("build", {}, compute)
         run.stage("report", {}, lambda folder: {})
-        assert [(step.name, step.tools_s, step.reused) for step in run.times] == [
-            ("build", 0.25, False),
+        built, again, report = run.times
+        assert built.tools_s == pytest.approx(0.05, abs=0.03)
+        assert [(step.name, step.tools_s, step.reused) for step in (again, report)] == [
             ("build", 0.0, True),
             ("report", 0.0, False),
         ]
-        assert run.tools.seconds == 0.25
+        assert run.tools.seconds == pytest.approx(built.tools_s, abs=1e-3)

@@ -10,6 +10,7 @@ import typer.core
 
 from edgewright._version import __version__
 from edgewright.cli import analyse, bench, compare, deploy, explain, inspect, plan_io, repair, run, targets, toolchain
+from edgewright.cli.ended import ended_cleanly
 from edgewright.cli.verb import tell_usage_error
 
 
@@ -68,4 +69,5 @@ def _main(
 
 def run_app() -> None:
     """Entry point of the command."""
-    app(prog_name="edgewright")
+    with ended_cleanly():
+        app(prog_name="edgewright")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from edgewright.cli.ended import Ended
 from edgewright.errors import EdgewrightError, UserError
 
 F = TypeVar("F", bound=Callable[..., int])
@@ -36,9 +37,9 @@ def verb(function: F) -> Callable[..., None]:
         except MemoryError:
             _tell(_NO_MEMORY, options, time.perf_counter() - started)
             status = _NO_MEMORY.exit_status
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             _tell(_INTERRUPTED, options, time.perf_counter() - started)
-            status = INTERRUPTED
+            status = interruption.status if isinstance(interruption, Ended) else INTERRUPTED
         except BrokenPipeError:  # `edgewright ... | head`
             sys.stdout = None  # or the interpreter complains while it flushes
             status = 0

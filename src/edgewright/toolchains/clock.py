@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-@dataclass
 class ToolClock:
-    """Time of vendors' processes, from start to end.
+    """Time in which at least one of a vendor's processes ran, from start to end.
 
     Attributes:
-        seconds: wall time.
         calls: number of processes.
     """
 
-    seconds: float = 0.0
-    calls: int = 0
+    def __init__(self) -> None:
+        self.calls = 0
+        self._lock = threading.Lock()
+        self._running = 0
+        self._since = 0.0
+        self._done = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time up to now; processes that run side by side count once."""
+        with self._lock:
+            return self._done + (time.monotonic() - self._since if self._running else 0.0)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """One process runs within the `with`."""
+        with self._lock:
+            if not self._running:
+                self._since = time.monotonic()
+            self._running += 1
+            self.calls += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._done += time.monotonic() - self._since
 
 
 _RUNNING: ContextVar[ToolClock | None] = ContextVar("edgewright_tool_clock", default=None)
@@ -26,7 +55,7 @@ _RUNNING: ContextVar[ToolClock | None] = ContextVar("edgewright_tool_clock", def
 
 @contextmanager
 def tool_clock() -> Iterator[ToolClock]:
-    """Counts what this thread spends in vendors' processes within the `with`."""
+    """Counts what this thread, and those that got its `clocked` work, spend in vendors' processes within the `with`."""
     clock = ToolClock()
     token = _RUNNING.set(clock)
     try:
@@ -35,9 +64,18 @@ def tool_clock() -> Iterator[ToolClock]:
         _RUNNING.reset(token)
 
 
-def count_call(seconds: float) -> None:
-    """A vendor's process has ended after so many seconds."""
+def clocked(work: Callable[[], T]) -> Callable[[], T]:
+    """The same work for another thread, with the clock of this one: threads do not inherit it."""
+    context = contextvars.copy_context()
+    return lambda: context.run(work)
+
+
+@contextmanager
+def counted_call() -> Iterator[None]:
+    """A vendor's process runs within the `with`."""
     clock = _RUNNING.get()
-    if clock is not None:
-        clock.seconds += seconds
-        clock.calls += 1
+    if clock is None:
+        yield
+        return
+    with clock.call():
+        yield

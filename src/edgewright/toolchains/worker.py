@@ -17,7 +17,7 @@ from edgewright.files import explained_write_errors, write_json_atomic
 from edgewright.toolchains import side
 from edgewright.toolchains.answers import REPLY, SCHEMA, End, outcome, read_log
 from edgewright.toolchains.causes import LogRule
-from edgewright.toolchains.clock import count_call
+from edgewright.toolchains.clock import counted_call
 from edgewright.toolchains.deaths import Death, failed, with_log
 from edgewright.toolchains.environments import Environment
 from edgewright.toolchains.limits import Family, Limits
@@ -114,6 +114,7 @@ def call_unlocked(
     return Reply(answer, ended.seconds, ended.peak_mb, log)
 
 
+@counted_call()
 def _run(environment: Environment, script: Path, folder: Path, limits: Limits, env: Mapping[str, str]) -> End:
     # in the system's folder: sockets that tools make in TMPDIR may have paths of no more than 108 bytes
     scratch = Path(tempfile.mkdtemp(prefix="edgewright-"))
@@ -132,7 +133,6 @@ def _run(environment: Environment, script: Path, folder: Path, limits: Limits, e
             process.wait()
         return End(process.returncode, time.monotonic() - started, family.peak_mb, killed)
     finally:
-        count_call(time.monotonic() - started)
         os.close(lifeline)
         os.close(held)
         shutil.rmtree(scratch, ignore_errors=True)
