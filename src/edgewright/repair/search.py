@@ -2,8 +2,8 @@
 
 1. where boxes and scores meet: rewrites that keep them apart, the decode tail on the host or in float;
 2. what costs nothing at run time: forms, ranges, biases, rounding;
-3. wider types for as few MACs as suffice: 16 bits, then float; where there are no 16 bits, channels apart, before or
-   after these.
+3. wider types for as few MACs as suffice: 16 bits, then float;
+4. where there are no 16 bits and a few ops in float do not suffice, channels apart.
 
 What to do is chosen on calibration images against the float model; whether it suffices is confirmed on the evaluation
 images, on the target. A change that the images cannot tell from noise is not kept.
@@ -69,54 +69,49 @@ class Search:
     def _run(self, start: Candidate) -> None:
         if self._confirmed(start):
             return
-        best, passed = self._formed(start)
-        # channels apart leave lanes of a chip idle: a few ops in float take less time, except where all weights of a
-        # layer share one step, for there it is channels of most layers that are lost
-        early = self.bench.material.maker.profile.per_channel_weights
-        if not passed and early:
-            best, passed = self._refined(best)
-        if not passed:
-            apart, passed = self._split(start, best)
-            if not passed and (apart is not best or not early):
-                best, passed = self._refined(apart)
-        if not passed:
+        best = self._formed(start)
+        if self._entry(best).passed:
+            return
+        best = self._refined(best)
+        if self._suffices(best):
+            return
+        # not before: channels apart leave lanes of a chip idle, so a few ops in float take less time
+        apart = self._split(start, best)
+        if apart is not best and not self._entry(apart).passed:
+            best = self._refined(apart)
+        if not any(entry.passed for entry in self.entries):
             self._look_beyond(best)
 
-    def _refined(self, best: Candidate) -> tuple[Candidate, bool]:
+    def _formed(self, start: Candidate) -> Candidate:
+        """The graph, the ranges and the biases that damage least."""
+        while True:
+            best = self._free(self._apart(start), ("bias-correction",))
+            if self._confirmed(best) or not self._barred_from(best, start):
+                return best
+
+    def _refined(self, best: Candidate) -> Candidate:
         """Weights rounded by data, then wider types for as few MACs as suffice."""
         rounded = self._free(best, ("weight-rounding",))
         if rounded is not best and self._confirmed(rounded):
-            return rounded, True
+            return rounded
         best, passed = rounded, False
         degrees = Degrees(self.bench, self.budget, self._confirmed, self._better)
         for widening in WIDENINGS:
             if widening.kind in self.allowed and not passed:
                 self._check_time()
                 best, passed = degrees.widened(best, widening)
-        return best, passed
+        return best
 
-    def _split(self, start: Candidate, best: Candidate) -> tuple[Candidate, bool]:
-        """Channels apart, or what was best before, and whether the search may end with it.
+    def _split(self, start: Candidate, best: Candidate) -> Candidate:
+        """Channels apart, or what was best before where that is no better.
 
-        It costs the chip more than the forms do, so only where they do not suffice; they are looked for anew then, as
-        what they mend is not seen beside channels that are lost. What is not quicker than float is kept, but
-        something quicker is looked for beside it.
+        Forms, ranges and biases are looked for anew: what they mend is not seen beside channels that are lost.
         """
         split = self._proposed(_APART, start)
         if split is None:
-            return best, False
-        found, passed = self._formed(split)
-        if passed:
-            return (best, False) if self._gains_no_time(found) else (found, True)
-        return (found if self._better(found, best) else best), False
-
-    def _formed(self, start: Candidate) -> tuple[Candidate, bool]:
-        """The graph, the ranges and the biases that damage least, and whether they suffice."""
-        while True:
-            best = self._free(self._apart(start), ("bias-correction",))
-            passed = self._confirmed(best)
-            if passed or not self._barred_from(best, start):
-                return best, passed
+            return best
+        found = self._formed(split)
+        return found if self._confirmed(found) or self._better(found, best) else best
 
     def _look_beyond(self, best: Candidate) -> None:
         """Measure 16 bits throughout, allowed or not: what is left then, no wider type mends."""
@@ -201,9 +196,10 @@ class Search:
         self._note(candidate, trial, None)
         return trial
 
-    def _gains_no_time(self, candidate: Candidate) -> bool:
-        confirmation = self._entry(candidate).confirmation
-        return confirmation is not None and confirmation.gains_no_time
+    def _suffices(self, candidate: Candidate) -> bool:
+        """Whether it passed and is worth shipping: what takes as long as float is kept, and no reason to stop."""
+        entry = self._entry(candidate)
+        return entry.passed and not (entry.confirmation is not None and entry.confirmation.gains_no_time)
 
     def _confirmed(self, candidate: Candidate, *, draft: bool = False) -> bool:
         """Whether a candidate passes on the target; what passed as a draft is built in full unless that suffices."""
