@@ -128,8 +128,8 @@ class RunDir:
 
 
 def _holds_nothing(path: Path) -> bool:
-    """Whether a run left neither a result nor the log of a tool that failed."""
-    return not any((path / "stages").iterdir()) and not (path / "logs").exists()
+    """Whether a run left neither a result nor the log of a tool that failed; somebody may have removed all of it."""
+    return not any((path / "stages").glob("*")) and not (path / "logs").exists()
 
 
 def _missing(path: Path) -> list[Path]:
