@@ -94,15 +94,18 @@ def test_a_damaged_marker_is_no_result(tmp_path: Path) -> None:
     assert len(calls) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_interruption_is_not_hidden_where_somebody_removed_the_directory(tmp_path: Path) -> None:
-    place = tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt), RunDir.open(place):
-        shutil.rmtree(place)
-        raise KeyboardInterrupt
-    assert not place.exists()
+    def interrupted() -> None:
+        with RunDir.open(tmp_path / "run"):
+            shutil.rmtree(tmp_path / "run")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_place(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="cannot be written"), RunDir.open(tmp_path / "run"):
