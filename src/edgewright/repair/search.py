@@ -69,16 +69,16 @@ class Search:
     def _run(self, start: Candidate) -> None:
         if self._confirmed(start):
             return
-        best = self._formed(start)
-        if self._entry(best).passed:
+        best = self._rounded(self._formed(start))
+        if self._confirmed(best):
             return
-        best = self._refined(best)
+        best = self._widened(best)
         if self._suffices(best):
             return
         # not before: channels apart leave lanes of a chip idle, so a few ops in float take less time
         apart = self._split(start, best)
-        if apart is not best and not self._entry(apart).passed:
-            best = self._refined(apart)
+        if apart is not best and not self._confirmed(apart):
+            best = self._widened(apart)
         if not any(entry.passed for entry in self.entries):
             self._look_beyond(best)
 
@@ -89,17 +89,20 @@ class Search:
             if self._confirmed(best) or not self._barred_from(best, start):
                 return best
 
-    def _refined(self, best: Candidate) -> Candidate:
-        """Weights rounded by data, then wider types for as few MACs as suffice."""
-        rounded = self._free(best, ("weight-rounding",))
-        if rounded is not best and self._confirmed(rounded):
-            return rounded
-        best, passed = rounded, False
+    def _rounded(self, best: Candidate) -> Candidate:
+        """Weights rounded by data, where what is best so far does not pass and that is better."""
+        return best if self._confirmed(best) else self._free(best, ("weight-rounding",))
+
+    def _widened(self, best: Candidate) -> Candidate:
+        """Wider types for as few MACs as suffice."""
         degrees = Degrees(self.bench, self.budget, self._confirmed, self._better)
         for widening in WIDENINGS:
-            if widening.kind in self.allowed and not passed:
-                self._check_time()
-                best, passed = degrees.widened(best, widening)
+            if widening.kind not in self.allowed:
+                continue
+            self._check_time()
+            best, passed = degrees.widened(best, widening)
+            if passed:
+                break
         return best
 
     def _split(self, start: Candidate, best: Candidate) -> Candidate:
@@ -110,7 +113,7 @@ class Search:
         split = self._proposed(_APART, start)
         if split is None:
             return best
-        found = self._formed(split)
+        found = self._rounded(self._formed(split))
         return found if self._confirmed(found) or self._better(found, best) else best
 
     def _look_beyond(self, best: Candidate) -> None:
