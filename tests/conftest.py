@@ -9,6 +9,7 @@ import pytest
 DOCS = Path(__file__).resolve().parent / "docs"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A module stays in one process, for its fixtures; so do all pages, which share one `make demo`."""
     for item in items:

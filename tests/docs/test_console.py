@@ -72,6 +72,7 @@ def test_the_comparison_sees_what_it_must() -> None:
     assert mismatch(["a", "..."], ["b", "a"])
     assert not mismatch(["...", "b"], ["a", "b"])
     assert not mismatch(["a", "...", "c", "..."], ["a", "b", "c", "d"])
+    assert not mismatch(["PASSED  in 94 s"], ["PASSED  in 2 min 5 s"])
     assert words(["int8 0.5 ms of EW301, 1e-3"]) == ["int8", "#", "ms", "of", "EW301,", "#"]
 
 
