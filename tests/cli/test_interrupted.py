@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9 in the middle of a deploy, in real processes: nothing half done, and the next run goes on."""
+"""Ctrl-C, kill and kill -9 in the middle of a deploy, in real processes: nothing half done, the next run goes on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def unfinished() -> list[str]:
         (*POINTS[2], signal.SIGHUP, 129),  # the terminal was closed
     ],
 )
-def test_ctrl_c(cli: Cli, module: str, name: str, number: signal.Signals, status: int) -> None:
+def test_an_interruption(cli: Cli, module: str, name: str, number: signal.Signals, status: int) -> None:
     process = start(module, name, *DEPLOY)
     assert unfinished()
     time.sleep(0.05)

@@ -55,7 +55,13 @@ def test_where_the_toolchain_tells_the_time_the_quickest_is_best() -> None:
     cheap = timed("cheap", replace(FREE, float_macs=0.05), 0.402)
     assert SearchResult((slow, quick)).best is quick
     assert SearchResult((quick, cheap)).best is cheap, "less than a percent is no reason"
-    assert [one.confirmation.gains_no_time for one in (slow, quick) if one.confirmation] == [True, False]
+    assert [one.suffices for one in (slow, quick, timed("even", FREE, 0.96), entry("untimed", passed=True))] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert not entry("fails").suffices
 
 
 def test_float_weighs_more_than_16_bits_and_macs_more_than_conversions() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.toolchains.clock import clocked, counted_call, tool_clock
+from edgewright.toolchains.clock import counted_call, same_clock, tool_clock
 from edgewright.workflow.run_dir import RunDir
 
 
@@ -27,11 +27,13 @@ def test_calls_are_counted_within_the_with() -> None:
 
 
 def test_calls_side_by_side_count_once_and_threads_count_for_whom_they_work() -> None:
-    with tool_clock() as clock, ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda job: job(), [clocked(lambda: work(0.1)) for _ in range(3)]))
-        pool.submit(work).result()  # a thread does not know by itself
+    with tool_clock() as clock, ThreadPoolExecutor(3, initializer=same_clock()) as pool:
+        list(pool.map(work, [0.1] * 3))
     assert clock.calls == 3
     assert clock.seconds == pytest.approx(0.1, abs=0.06)
+    with tool_clock() as clock, ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+    assert clock.calls == 0, "a thread does not know by itself"
 
 
 def test_a_call_that_runs_is_counted_up_to_now() -> None:

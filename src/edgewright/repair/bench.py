@@ -14,7 +14,6 @@ from edgewright.repair.cost import Cost
 from edgewright.repair.damage import Damage
 from edgewright.tasks.metric import Metric
 from edgewright.tensors import Part
-from edgewright.verify.latency import FASTER
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,6 @@ class Confirmation:
     failed: str = ""
     provisional: bool = False
     beside_float: float | None = None
-
-    @property
-    def gains_no_time(self) -> bool:
-        """Whether float would be the better choice: it loses nothing, and takes as long or less."""
-        return self.beside_float is not None and self.beside_float >= FASTER
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON data."""

@@ -9,6 +9,7 @@ from typing import Any
 from edgewright.repair.bench import Confirmation, Trial
 from edgewright.repair.candidate import Candidate
 from edgewright.repair.cost import Cost
+from edgewright.verify.latency import FASTER
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class Entry:
     def passed(self) -> bool:
         """Whether it was confirmed to be within the limits."""
         return self.measured and self.confirmation is not None and self.confirmation.passed
+
+    @property
+    def suffices(self) -> bool:
+        """Whether it passed and is quicker than float, as far as the toolchain tells: else float would be better."""
+        return self.passed and self.time < FASTER
+
+    @property
+    def time(self) -> float:
+        """Time of a run over that of float, to the percent: less is not worth a costlier network; 0: not told."""
+        told = self.confirmation.beside_float if self.confirmation else None
+        return round(told, 2) if told is not None else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON data."""
@@ -89,7 +101,7 @@ class SearchResult:
         """The quickest that passed, or the cheapest where no time is known; else the one that lost least."""
         passed = [entry for entry in self.confirmed if entry.passed]
         if passed:
-            return min(passed, key=lambda entry: (_time(entry), entry.cost.rank))
+            return min(passed, key=lambda entry: (entry.time, entry.cost.rank))
         return min(self.confirmed, key=loss, default=None)
 
     @property
@@ -113,12 +125,6 @@ class SearchResult:
             "front": [entry.candidate.name for entry in self.front],
             "entries": [entry.to_json() for entry in self.entries],
         }
-
-
-def _time(entry: Entry) -> float:
-    """Time of a run relative to float, to the percent: less is not worth a costlier network; 0 where it is not told."""
-    told = entry.confirmation.beside_float if entry.confirmation else None
-    return round(told, 2) if told is not None else 0.0
 
 
 def loss(entry: Entry) -> float:

@@ -11,7 +11,7 @@ images, on the target. A change that the images cannot tell from noise is not ke
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from edgewright.graph.rewrites import InexactRewrite
@@ -73,7 +73,7 @@ class Search:
         if self._confirmed(best):
             return
         best = self._widened(best)
-        if self._suffices(best):
+        if self._entry(best).suffices:  # what takes as long as float is kept, and no reason to stop
             return
         # not before: channels apart leave lanes of a chip idle, so a few ops in float take less time
         apart = self._split(start, best)
@@ -85,13 +85,13 @@ class Search:
     def _formed(self, start: Candidate) -> Candidate:
         """The graph, the ranges and the biases that damage least."""
         while True:
-            best = self._free(self._apart(start), ("bias-correction",))
+            best = self._free(self._apart(start), "bias-correction")
             if self._confirmed(best) or not self._barred_from(best, start):
                 return best
 
     def _rounded(self, best: Candidate) -> Candidate:
         """Weights rounded by data, where what is best so far does not pass and that is better."""
-        return best if self._confirmed(best) else self._free(best, ("weight-rounding",))
+        return best if self._confirmed(best) else self._free(best, "weight-rounding")
 
     def _widened(self, best: Candidate) -> Candidate:
         """Wider types for as few MACs as suffice."""
@@ -149,12 +149,9 @@ class Search:
             best = way if self._better(way, best) else best
         return best
 
-    def _free(self, best: Candidate, names: Sequence[str]) -> Candidate:
-        for name in names:
-            candidate = self._proposed(name, best)
-            if candidate is not None and self._better(candidate, best):
-                best = candidate
-        return best
+    def _free(self, best: Candidate, name: str) -> Candidate:
+        candidate = self._proposed(name, best)
+        return candidate if candidate is not None and self._better(candidate, best) else best
 
     def _barred_from(self, candidate: Candidate, start: Candidate) -> bool:
         """Whether the candidate could not be built, and a rewrite since `start` will not be proposed again."""
@@ -198,11 +195,6 @@ class Search:
         trial = self.bench.trial(candidate, images)
         self._note(candidate, trial, None)
         return trial
-
-    def _suffices(self, candidate: Candidate) -> bool:
-        """Whether it passed and is worth shipping: what takes as long as float is kept, and no reason to stop."""
-        entry = self._entry(candidate)
-        return entry.passed and not (entry.confirmation is not None and entry.confirmation.gains_no_time)
 
     def _confirmed(self, candidate: Candidate, *, draft: bool = False) -> bool:
         """Whether a candidate passes on the target; what passed as a draft is built in full unless that suffices."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class ToolClock:
@@ -55,7 +51,7 @@ _RUNNING: ContextVar[ToolClock | None] = ContextVar("edgewright_tool_clock", def
 
 @contextmanager
 def tool_clock() -> Iterator[ToolClock]:
-    """Counts what this thread, and those that got its `clocked` work, spend in vendors' processes within the `with`."""
+    """Counts what this thread spends in vendors' processes within the `with`, and those that take `same_clock`."""
     clock = ToolClock()
     token = _RUNNING.set(clock)
     try:
@@ -64,10 +60,14 @@ def tool_clock() -> Iterator[ToolClock]:
         _RUNNING.reset(token)
 
 
-def clocked(work: Callable[[], T]) -> Callable[[], T]:
-    """The same work for another thread, with the clock of this one: threads do not inherit it."""
-    context = contextvars.copy_context()
-    return lambda: context.run(work)
+def same_clock() -> Callable[[], None]:
+    """For the start of another thread (`initializer` of a pool), to count for this one: threads do not inherit it."""
+    clock = _RUNNING.get()
+
+    def share() -> None:
+        _RUNNING.set(clock)
+
+    return share
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def slower_finding(float_latency: Latency, name: str, latency: Latency) -> Findi
     if ratio < FASTER:
         return None
     measured = latency.source == "measured"
-    told = "" if measured else f" ({latency.source}: {latency.note})" if latency.note else f" ({latency.source})"
+    told = "" if measured else f" ({latency.source}: {latency.note})"
     where = "on this host" if measured else "on this target"
     return Finding(
         "EW501",

@@ -32,10 +32,11 @@ def latency_stage(
     else:
         told = {one.name: toolchain_latency(one, able.latency) for one in built}
         latencies = {name: latency for name, latency in told.items() if latency is not None}
-    float_latency = latencies.get(built[0].name)
+    in_float = latencies.get(built[0].name)
+    if in_float is None:
+        return latencies, []
     faster = [one.name for one in built if not one.is_float and one.precision not in able.weight_only]
-    timed = [name for name in faster if name in latencies] if float_latency is not None else []
-    slow = [slower_finding(float_latency, name, latencies[name]) for name in timed if float_latency is not None]
+    slow = [slower_finding(in_float, name, latencies[name]) for name in faster if name in latencies]
     return latencies, [finding for finding in slow if finding is not None]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import shutil
@@ -22,7 +21,7 @@ from edgewright.targets.artifact import Artifact
 from edgewright.targets.chunks import chunked
 from edgewright.targets.sophgo.process import call_worker
 from edgewright.tensors import TensorSpec
-from edgewright.toolchains.clock import clocked
+from edgewright.toolchains.clock import same_clock
 from edgewright.toolchains.environments import Environment
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -54,16 +53,12 @@ class Simulation:
             return
         waiting = iter(feeds)
         processes = min(len(os.sched_getaffinity(0)), _CHIP_PROCESSES)
-        with ThreadPoolExecutor(processes) as pool:
+        with ThreadPoolExecutor(processes, initializer=same_clock()) as pool:
             while chunks := [
                 chunk for _ in range(processes) if (chunk := list(itertools.islice(waiting, _CHIP_SAMPLES)))
             ]:
-                ours = [clocked(functools.partial(self._whole, chunk, names)) for chunk in chunks]
-                for found in pool.map(lambda work: work(), ours):
+                for found in pool.map(lambda chunk: list(self._chunk(chunk, names)), chunks):
                     yield from found
-
-    def _whole(self, chunk: Sequence[Feeds], names: Sequence[str] | None) -> list[list[NDArray[Any]]]:
-        return list(self._chunk(chunk, names))
 
     def _chunk(self, chunk: Sequence[Feeds], names: Sequence[str] | None) -> Iterator[list[NDArray[Any]]]:
         with tempfile.TemporaryDirectory(prefix="edgewright-sophgo-") as scratch:
