@@ -65,7 +65,7 @@ def command(
     """See HELP."""
     from edgewright.cli.console import progress
     from edgewright.cli.offer import offer_source, offer_toolchain
-    from edgewright.workflow.analyse import run_analyse
+    from edgewright.workflow.analyse import check_against, run_analyse
 
     given: dict[str, Any] = {
         "model": {
@@ -81,6 +81,8 @@ def command(
     }
     recipe, place = model_or_run(model, given, out)
     offer_source(recipe, yes=yes)
+    if against is not None:
+        check_against(recipe, against)
     for name in dict.fromkeys((recipe.target, against or recipe.target)):
         offer_toolchain(name, yes=yes)
     found = run_analyse(

@@ -29,14 +29,15 @@ def check_other(target: str, other: str, precision: Precision) -> None:
     """
     if target == other:
         raise UserError("a chip cannot be compared with itself", where=f"--against {other}", todo="name another target")
-    for name in (target, other):
-        if not isinstance(get_backend(name), Layered):
+    backends = {name: get_backend(name) for name in (target, other)}
+    for name, backend in backends.items():
+        if not isinstance(backend, Layered):
             raise UserError(
                 f"{name} has no toolchain that shows the tensors inside of what it built",
                 where=f"--against {other}",
                 todo="sophgo and rockchip targets have one; `edgewright targets` lists them",
             )
-    check_precisions(other, [precision], get_backend(other))
+    check_precisions(other, [precision], backends[other])
 
 
 def alike_for(recipe: Recipe, against: str) -> Recipe:

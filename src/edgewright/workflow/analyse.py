@@ -59,6 +59,15 @@ class Analysed:
         return self.analysis.findings
 
 
+def check_against(recipe: Recipe, against: str) -> None:
+    """Refuse another chip that cannot be compared with the recipe's: before its toolchain is installed, too.
+
+    Raises:
+        UserError: see `workflow.against.check_other`.
+    """
+    check_other(recipe.target, against, _precision(recipe))
+
+
 def run_analyse(
     recipe: Recipe,
     out: Path | None = None,
@@ -92,7 +101,7 @@ def run_analyse(
     if recipe.quantise.observer != AUTO:
         parse_observer(recipe.quantise.observer)  # an unknown one must be told now, not after the calibration
     if against is not None:
-        check_other(recipe.target, against, precision)
+        check_against(recipe, against)
         recipe = alike_for(recipe, against)
     data = find_data(recipe.data, quantised=True)
     path = out or Path("runs") / f"{source_name(source)}-{recipe.target.rpartition('/')[2]}"
